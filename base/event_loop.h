@@ -1,0 +1,53 @@
+// EventLoop: the one host I/O loop: file descriptors, timers of a Clock, and calls posted by other
+// threads.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace kite {
+
+// Built on poll(2) and a pipe, so that it is the same on every host. Callbacks run on the thread
+// that calls run().
+class EventLoop {
+ public:
+  static Result<std::unique_ptr<EventLoop>> create(Clock& clock);
+
+  // Calls `ready` with the poll events that came. Only on the loop's thread, or before run(). One
+  // watch per fd.
+  void watch(int fd, short events, std::function<void(short revents)> ready);
+  void unwatch(int fd);
+
+  // Runs `call` on the loop's thread, soon. Any thread.
+  void post(std::function<void()> call);
+
+  void run();   // until stop()
+  void stop();  // any thread, also from a signal handler
+
+ private:
+  explicit EventLoop(Clock& clock, UniqueFd read_end, UniqueFd write_end);
+  void wake();
+  int timeout_ms() const;
+  void run_posted();
+
+  struct Watch {
+    short events;
+    std::function<void(short)> ready;
+  };
+  Clock& clock_;
+  UniqueFd wake_read_, wake_write_;
+  std::map<int, Watch> watches_;
+  std::mutex mutex_;  // guards posted_
+  std::vector<std::function<void()>> posted_;
+  std::atomic<bool> stopping_{false};
+};
+
+}  // namespace kite

@@ -1,0 +1,114 @@
+// AddressSpace: the guest's physical addresses. Windows onto Regions, edited in transactions,
+// published as FlatViews.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "memory/flat_view.h"
+
+namespace kite {
+
+class DirtyLog;
+
+using WindowId = u64;
+
+// Where windows overlap, the higher priority is visible, and among equals the one mapped later.
+struct Window {
+  Gpa start = 0;
+  u64 size = 0;  // bytes, not 0, at most the region's size less `offset`
+  std::shared_ptr<const Region> region;
+  u64 offset = 0;  // in the region
+  int priority = 0;
+};
+
+// Told of every new view, on the thread that ended the edit, before readers see it and while no
+// other edit can run.
+class MemoryListener {
+ public:
+  virtual ~MemoryListener() = default;
+  virtual void memory_changed(const FlatView& before, const FlatView& after) = 0;
+};
+
+class AddressSpace {
+ public:
+  AddressSpace();
+  ~AddressSpace();
+
+  // A transaction: changes collect until it is destroyed, then one new FlatView is published (none
+  // if nothing visible changed). Edits from several threads run one after the other.
+  class Edit {
+   public:
+    explicit Edit(AddressSpace& space);
+    ~Edit();
+    Edit(const Edit&) = delete;
+    Edit& operator=(const Edit&) = delete;
+
+    WindowId map(Window window);
+    void unmap(WindowId id);
+    void move(WindowId id, Gpa start);
+
+   private:
+    AddressSpace& space_;
+    std::unique_lock<std::mutex> lock_;
+  };
+
+  // A listener hears (empty view, current view) when it joins and (current view, empty view) when
+  // it leaves.
+  void add_listener(MemoryListener& listener);
+  void remove_listener(MemoryListener& listener);
+
+  // The current view. Holding the pointer keeps the view, not the memory behind it.
+  std::shared_ptr<const FlatView> view() const;
+  // Changes whenever view() does; a cached view is good while this is unchanged.
+  u64 generation() const { return generation_.load(std::memory_order_acquire); }
+
+  // Access as a bus master would: RAM is copied, registers are called in naturally aligned pieces
+  // of at most 8 bytes (4 for pieces a device sees as wider only if aligned). Nothing mapped: reads
+  // are all ones, writes vanish, one debug line. Never fails.
+  void read(Gpa address, std::span<u8> to);
+  void write(Gpa address, std::span<const u8> from);
+  u64 read_value(Gpa address, unsigned size);  // 1, 2, 4 or 8 bytes
+  void write_value(Gpa address, u64 value, unsigned size);
+
+  // Host memory behind [address, address + size), if all of it is one piece of RAM (for_write:
+  // writable RAM, noted in the dirty log); else empty.
+  std::span<u8> ram(Gpa address, u64 size, bool for_write);
+
+  DirtyLog& dirty_log() { return *dirty_log_; }
+
+ private:
+  void publish();
+
+  std::mutex edit_mutex_;  // guards windows_, listeners_; held for a whole Edit
+  std::vector<std::pair<WindowId, Window>> windows_;
+  std::vector<MemoryListener*> listeners_;
+  WindowId next_id_ = 1;
+  mutable std::mutex view_mutex_;  // guards view_
+  std::shared_ptr<const FlatView> view_;
+  std::atomic<u64> generation_{1};
+  std::unique_ptr<DirtyLog> dirty_log_;
+};
+
+// A reader's own hold on the current view: one atomic load when nothing changed. One per thread.
+class ViewCache {
+ public:
+  explicit ViewCache(AddressSpace& space) : space_(space) {}
+  const FlatView& view() {
+    if (generation_ != space_.generation()) refresh();
+    return *view_;
+  }
+
+ private:
+  void refresh();
+  AddressSpace& space_;
+  std::shared_ptr<const FlatView> view_;
+  u64 generation_ = 0;
+};
+
+}  // namespace kite
