@@ -1,0 +1,29 @@
+// The accelerators this program was built with, and the choice among them.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "accel/accelerator.h"
+
+namespace kite {
+
+// Fastest first.
+std::span<const AcceleratorKind* const> accelerator_kinds();
+
+struct AcceleratorChoice {
+  const AcceleratorKind* kind = nullptr;
+  std::string reason;  // one line
+};
+
+// `text` is "auto", a name, or a list such as "kvm:tcg" of which the first usable one is taken.
+// "auto" takes KVM only if a measured probe finds it faster than the interpreter.
+Result<AcceleratorChoice> choose_accelerator(
+    std::string_view text, std::span<const AcceleratorKind* const> kinds = accelerator_kinds());
+
+// Checks the words of `text` without touching the host.
+Result<> check_accelerator_list(
+    std::string_view text, std::span<const AcceleratorKind* const> kinds = accelerator_kinds());
+
+}  // namespace kite

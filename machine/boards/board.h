@@ -1,0 +1,25 @@
+// Board: a machine type, as `kite list machines` shows it and `--machine` names it.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace kite {
+
+class MachineBuild;
+
+struct Board {
+  std::string_view name;
+  std::string_view description;
+  // Adds chips, wires them and maps them.
+  Result<> (*build)(MachineBuild& machine);
+};
+
+// The default one first.
+std::span<const Board> boards();
+// Errors name the closest existing board.
+Result<const Board*> find_board(std::string_view name);
+
+}  // namespace kite

@@ -1,0 +1,67 @@
+// MachineConfig: what the command line asks for, as plain data.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/types.h"
+#include "memory/backend.h"
+
+namespace kite {
+
+// The far side of a serial cable: `--serial stdio|file:PATH|socket:PATH|null`.
+struct SerialConfig {
+  enum class Kind {
+    kStdio,   // MachineOutside::console_output and Machine::type()
+    kFile,    // output only
+    kSocket,  // a Unix socket that Kite listens on; one peer at a time
+    kNull,    // output vanishes, input never comes
+  };
+  Kind kind = Kind::kStdio;
+  std::string path;
+  bool operator==(const SerialConfig&) const = default;
+};
+
+// Errors name the text and the forms that exist.
+Result<SerialConfig> parse_serial(std::string_view text);
+
+struct MachineConfig {
+  std::string machine = "microvm";  // a name of boards()
+  std::string cpu;                  // as find_cpu_model() reads it; empty: the default model
+  unsigned cpus = 1;
+  std::string accel = "auto";  // auto | kvm | tcg | a list such as kvm:tcg
+
+  // What is booted: a file, or bytes that the program carries itself.
+  std::string kernel;
+  std::vector<u8> kernel_image;  // used in place of `kernel` when not empty
+  std::string initrd;            // a file; empty: none
+  std::string append;            // the kernel's command line
+
+  // --memory and --memory-backend must agree where both name a size.
+  std::optional<u64> memory_size;  // bytes
+  BackendConfig memory_backend;    // kind empty: the host's default
+
+  SerialConfig serial;
+  // Ports 402h and E9h. stdio here means stderr.
+  SerialConfig debug_console{.kind = SerialConfig::Kind::kNull, .path = {}};
+
+  std::optional<Nanos> timeout;      // none: the guest may run for ever
+  std::vector<std::string> expect;   // regular expressions; the run ends with 0 when all were seen
+  std::vector<std::string> fail_on;  // regular expressions; the first seen ends the run with 106
+  bool no_reboot = false;            // a reset request ends the run with 104
+  bool end_on_panic = true;          // off: a panic is reported but the guest goes on
+  std::string result_file;           // JSON; empty: none
+};
+
+inline constexpr u64 kDefaultMemorySize = 512 * MiB;
+
+// The RAM size that --memory, the back end or the default gives.
+u64 memory_size_of(const MachineConfig& config);
+
+// Errors name the option and the value.
+Result<> validate(const MachineConfig& config);
+
+}  // namespace kite

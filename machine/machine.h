@@ -1,0 +1,64 @@
+// Machine: a board with memory, processors and a boot program, from configuration to outcome.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/clock.h"
+#include "base/event_loop.h"
+#include "machine/accelerators.h"
+#include "machine/config.h"
+#include "machine/outcome.h"
+
+namespace kite {
+
+// What surrounds a machine. The defaults are what `kite run` wants but for the console.
+struct MachineOutside {
+  // Takes what the guest writes to `--serial stdio`; called on a vCPU thread, one call at a time.
+  // It may block: a console that nobody reads then holds up only the console's writer.
+  std::function<void(std::span<const u8>)> console_output = {};
+  std::span<const AcceleratorKind* const> accelerators = accelerator_kinds();
+  Clock* clock = nullptr;  // null: the host's time
+};
+
+class Machine {
+ public:
+  // Everything up to the first instruction, except that threads start in run(). Errors are the
+  // host's or the user's: unusable kernel, too little memory, no such board.
+  static Result<std::unique_ptr<Machine>> create(const MachineConfig& config,
+                                                 MachineOutside outside = {});
+  virtual ~Machine() = default;
+
+  // Runs until something ends it; once per machine. The caller's thread serves the I/O loop.
+  // Writes config.result_file.
+  virtual Outcome run() = 0;
+
+  // Ends run() soon. Any thread, also from a signal handler. `signal` 0: the user left.
+  virtual void request_stop(int signal) = 0;
+
+  // The I/O loop, for the console's file descriptors. Watch before run(), or from its callbacks.
+  virtual EventLoop& loop() = 0;
+
+  // Input for `--serial stdio`. Only on the loop's thread. Returns how many bytes were taken; what
+  // was not is offered again after `on_console_room` has been called.
+  virtual std::size_t type(std::span<const u8> bytes) = 0;
+  virtual void on_console_room(std::function<void()> callback) = 0;
+
+  virtual const AcceleratorChoice& accelerator() const = 0;
+
+  // One line for stderr and the log: board, memory, processor, accelerator and why.
+  virtual std::string summary() const = 0;
+};
+
+// Boots the built-in self-test guest on config.accel; its own verdict is the outcome's status.
+Outcome run_selftest(MachineConfig config, MachineOutside outside = {});
+
+// Writes `outcome` as JSON, atomically.
+Result<> write_result_file(const std::string& path, const MachineConfig& config,
+                           const Outcome& outcome);
+// An error if write_result_file could not succeed; asked at start, not at the end.
+Result<> check_result_file(const std::string& path);
+
+}  // namespace kite
