@@ -18,15 +18,6 @@ class DirtyLog;
 
 using WindowId = u64;
 
-// Where windows overlap, the higher priority is visible, and among equals the one mapped later.
-struct Window {
-  Gpa start = 0;
-  u64 size = 0;  // bytes, not 0, at most the region's size less `offset`
-  std::shared_ptr<const Region> region;
-  u64 offset = 0;  // in the region
-  int priority = 0;
-};
-
 // Told of every new view, on the thread that ended the edit, before readers see it and while no
 // other edit can run.
 class MemoryListener {
@@ -51,6 +42,7 @@ class AddressSpace {
 
     WindowId map(Window window);
     void unmap(WindowId id);
+    // Keeps the window's place among those of its priority. Ids that are not mapped are ignored.
     void move(WindowId id, Gpa start);
 
    private:
@@ -68,9 +60,9 @@ class AddressSpace {
   // Changes whenever view() does; a cached view is good while this is unchanged.
   u64 generation() const { return generation_.load(std::memory_order_acquire); }
 
-  // Access as a bus master would: RAM is copied, registers are called in naturally aligned pieces
-  // of at most 8 bytes (4 for pieces a device sees as wider only if aligned). Nothing mapped: reads
-  // are all ones, writes vanish, one debug line. Never fails.
+  // Access as a bus master would: RAM is copied, registers are called in pieces of 1, 2, 4 or 8
+  // bytes, each the largest that is naturally aligned in the region. Nothing mapped: reads are all
+  // ones, writes vanish, one debug line. Never fails; an access past 2^64 goes on at 0.
   void read(Gpa address, std::span<u8> to);
   void write(Gpa address, std::span<const u8> from);
   u64 read_value(Gpa address, unsigned size);  // 1, 2, 4 or 8 bytes
@@ -84,6 +76,9 @@ class AddressSpace {
 
  private:
   void publish();
+  const FlatView& current() const;
+  u64 read_piece(const FlatRange& range, Gpa address, std::span<u8> to);
+  u64 write_piece(const FlatRange& range, Gpa address, std::span<const u8> from);
 
   std::mutex edit_mutex_;  // guards windows_, listeners_; held for a whole Edit
   std::vector<std::pair<WindowId, Window>> windows_;
@@ -91,7 +86,7 @@ class AddressSpace {
   WindowId next_id_ = 1;
   mutable std::mutex view_mutex_;  // guards view_
   std::shared_ptr<const FlatView> view_;
-  std::atomic<u64> generation_{1};
+  std::atomic<u64> generation_;  // no two views in the process share one
   std::unique_ptr<DirtyLog> dirty_log_;
 };
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 #include <vector>
 
 #include "base/types.h"
@@ -23,9 +24,11 @@ class DirtyLog {
   void stop();
   bool active() const { return active_.load(std::memory_order_relaxed); }
 
+  // The source is called with the log's lock held; all it may call is mark().
   void add_source(Source source);
 
-  // Any thread; cheap when not active. Addresses outside the logged memory are ignored.
+  // Any thread; cheap when not active. Mark after the store, or a collect() in between loses it.
+  // Addresses outside the logged memory are ignored.
   void mark(const u8* host, u64 size);
 
   // The dirty pages as ascending page numbers from `base` of start(), and marks them clean.
@@ -40,6 +43,8 @@ class DirtyLog {
   std::atomic<u64> epoch_{0};
   std::mutex mutex_;  // guards sources_, start, stop and collect against each other
   std::vector<Source> sources_;
+  // Guards what follows: shared by those who mark, exclusive in start and stop.
+  std::shared_mutex bitmap_mutex_;
   const u8* base_ = nullptr;
   u64 pages_ = 0;
   std::unique_ptr<std::atomic<u64>[]> bitmap_;

@@ -10,10 +10,10 @@
 
 namespace kite {
 
+// start + size may be 2^64, which u64 cannot hold: compare last() instead.
 struct FlatRange {
   Gpa start = 0;
-  u64 size =
-      0;  // bytes; start + size may be 2^64 only by not existing: the last byte is start + size - 1
+  u64 size = 0;  // bytes, not 0
   std::shared_ptr<const Region> region;
   u64 offset = 0;  // of `start` in the region
 
@@ -33,8 +33,25 @@ class FlatView {
   // The range that contains `address`, or null where nothing is mapped. O(log ranges).
   const FlatRange* find(Gpa address) const;
 
+  // The bytes from `address`, where nothing is mapped, to the next range or the end of the space.
+  u64 gap(Gpa address) const;
+
  private:
   std::vector<FlatRange> ranges_;  // ascending
 };
+
+// Where windows overlap, the higher priority is visible, and among equals the one mapped later.
+struct Window {
+  Gpa start = 0;
+  u64 size = 0;  // bytes, not 0, at most the region's size less `offset`
+  std::shared_ptr<const Region> region;
+  u64 offset = 0;  // in the region
+  int priority = 0;
+};
+
+// What is visible of `windows`, which stand in the order they were mapped. Pieces that continue
+// each other are one range. A window is cut at the end of its region and of the 64-bit space: where
+// a guest may move one, it does not wrap around.
+FlatView flatten(std::vector<Window> windows);
 
 }  // namespace kite
