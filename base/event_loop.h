@@ -2,6 +2,8 @@
 // threads.
 #pragma once
 
+#include <poll.h>
+
 #include <atomic>
 #include <functional>
 #include <map>
@@ -20,22 +22,29 @@ namespace kite {
 class EventLoop {
  public:
   static Result<std::unique_ptr<EventLoop>> create(Clock& clock);
+  ~EventLoop();
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
 
   // Calls `ready` with the poll events that came. Only on the loop's thread, or before run(). One
-  // watch per fd.
+  // watch per fd; a later one replaces it. A descriptor that turns out to be closed is told
+  // POLLNVAL once and forgotten.
   void watch(int fd, short events, std::function<void(short revents)> ready);
   void unwatch(int fd);
 
   // Runs `call` on the loop's thread, soon. Any thread.
   void post(std::function<void()> call);
 
-  void run();   // until stop()
+  void run();   // until stop(), also an earlier one
   void stop();  // any thread, also from a signal handler
 
  private:
   explicit EventLoop(Clock& clock, UniqueFd read_end, UniqueFd write_end);
   void wake();
-  int timeout_ms() const;
+  Nanos time_left() const;
+  void wait();
+  void drain_wake();
+  void dispatch(int fd, short revents);
   void run_posted();
 
   struct Watch {
@@ -44,8 +53,9 @@ class EventLoop {
   };
   Clock& clock_;
   UniqueFd wake_read_, wake_write_;
-  std::map<int, Watch> watches_;
-  std::mutex mutex_;  // guards posted_
+  std::map<int, std::shared_ptr<Watch>> watches_;  // shared: a callback may unwatch itself
+  std::vector<pollfd> polled_;                     // what wait() hands to the host
+  std::mutex mutex_;                               // guards posted_
   std::vector<std::function<void()>> posted_;
   std::atomic<bool> stopping_{false};
 };
