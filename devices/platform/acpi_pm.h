@@ -1,0 +1,66 @@
+// AcpiPm: the ACPI fixed hardware: PM1a event and control blocks, power management timer, GPE0.
+#pragma once
+
+#include <functional>
+#include <mutex>
+
+#include "base/clock.h"
+#include "base/line.h"
+#include "devices/byte_registers.h"
+#include "devices/device.h"
+
+namespace kite {
+
+// ACPI 6.5 section 4.8. One block of registers; the offsets below are what the FADT is told. The
+// machine is always in ACPI mode (SCI_EN reads 1), so the FADT names no SMI command port.
+class AcpiPm : public Device, public ByteRegisters {
+ public:
+  static constexpr u64 kPm1aEvent = 0;    // 4 bytes: PM1_STS, PM1_EN
+  static constexpr u64 kPm1aControl = 4;  // 2 bytes: PM1_CNT
+  static constexpr u64 kPmTimer = 8;      // 4 bytes: PM_TMR
+  static constexpr u64 kGpe0 = 12;        // 4 bytes: GPE0_STS, GPE0_EN, two bytes each
+  static constexpr u64 kSize = 16;
+  static constexpr u64 kTimerHz = 3'579'545;
+
+  enum class TimerWidth : u8 { k24 = 24, k32 = 32 };
+
+  // `on_sleep` is told SLP_TYP when the guest sets SLP_EN; it is called without the chip's lock.
+  AcpiPm(Line sci, Clock& clock, TimerWidth width, std::function<void(u8 sleep_type)> on_sleep);
+
+  void press_power_button();
+  void press_sleep_button();
+  void raise_gpe(unsigned number);  // 0 to 15
+
+  std::string_view name() const override { return "acpi_pm"; }
+  void reset() override;
+  void transfer(Archive& archive) override;
+
+ protected:
+  u8 read_byte(u64 offset) override;
+  void write_byte(u64 offset, u8 value) override;
+
+ private:
+  u32 ticks(Nanos now) const;
+  Nanos next_overflow(Nanos now) const;
+  void catch_up(Nanos now);
+  void update();
+  void set_status(u16 bits);
+  bool write_control(u64 offset, u8 value);  // true: the guest goes to sleep
+
+  Line sci_;
+  TimerWidth width_;
+  std::function<void(u8)> on_sleep_;
+  Clock& clock_;
+  std::mutex mutex_;  // guards everything below
+  u16 status_ = 0;
+  u16 enable_ = 0;
+  u16 control_ = 0;
+  u16 gpe_status_ = 0;
+  u16 gpe_enable_ = 0;
+  Nanos start_;  // when the timer stood at 0
+  Nanos seen_;   // TMR_STS is up to date until here
+  bool level_ = false;
+  Timer timer_;
+};
+
+}  // namespace kite
