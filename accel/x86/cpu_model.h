@@ -1,20 +1,17 @@
 // CpuModel: which processor the guest sees, as data. The same model under every accelerator.
 #pragma once
 
-#include <array>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "accel/x86/feature.h"
 #include "base/result.h"
 #include "base/types.h"
 
 namespace kite {
-
-// A CPUID feature bit; the list and its names stand in cpu_model.cpp.
-enum class Feature : u16;
 
 struct CpuidLeaf {
   u32 eax = 0, ebx = 0, ecx = 0, edx = 0;
@@ -27,6 +24,12 @@ struct CpuidEntry {
   CpuidLeaf value;
 };
 
+// What CPUID says that is the vCPU's own, not the model's.
+struct CpuidContext {
+  u32 apic_id = 0;
+  u64 cr4 = 0;
+};
+
 // A named processor. CPUID is answered from this table only; what the host has never shows.
 struct CpuModel {
   std::string name;
@@ -37,7 +40,20 @@ struct CpuModel {
   unsigned linear_address_bits = 48;
 
   CpuidLeaf leaf(u32 leaf, u32 subleaf) const;  // zeros where nothing is defined
+  // The same with the bits that are the vCPU's own: what the CPUID instruction answers.
+  CpuidLeaf leaf(u32 leaf, u32 subleaf, const CpuidContext& vcpu) const;
+
+  bool has(Feature feature) const;
+  void set(Feature feature, bool present);
+
+  // The bits of CR4, EFER and XCR0 that the features let a guest set; others raise #GP.
+  u64 cr4_bits() const;
+  u64 efer_bits() const;
+  u64 xcr0_bits() const;
 };
+
+// Family 15, model 107, stepping 1, as CPUID leaf 1 and EDX after RESET show it.
+inline constexpr u32 kProcessorSignature = 0x60fb1;
 
 std::vector<std::string_view> cpu_model_names();
 // "NAME[,+feature][,-feature]". Errors name the closest existing name.

@@ -1,0 +1,270 @@
+#include "accel/x86/cpu_model.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "accel/x86/registers.h"
+#include "base/bits.h"
+
+namespace kite {
+namespace {
+
+constexpr u32 kApicHz = 1'000'000'000;  // what KVM's own local APIC counts at
+
+// What an AMD processor of family 15 has, QEMU's qemu64 without the parts Kite does not have.
+constexpr Feature kBaseline[] = {
+    Feature::kFpu,        Feature::kDe,       Feature::kPse,         Feature::kTsc,
+    Feature::kMsr,        Feature::kPae,      Feature::kCx8,         Feature::kApic,
+    Feature::kSep,        Feature::kPge,      Feature::kCmov,        Feature::kPat,
+    Feature::kClflush,    Feature::kMmx,      Feature::kFxsr,        Feature::kSse,
+    Feature::kSse2,       Feature::kSse3,     Feature::kCx16,        Feature::kX2apic,
+    Feature::kSyscall,    Feature::kNx,       Feature::kLm,          Feature::kLahfLm,
+    Feature::kArat,       Feature::kKvmClock, Feature::kKvmClockOld, Feature::kKvmClockStable,
+    Feature::kHypervisor,
+};
+
+// The micro-architecture level x86-64-v2 (x86-64 psABI 3.1.1), and what spares a kernel flushes,
+// exits and calibration.
+constexpr Feature kVersion2[] = {
+    Feature::kSsse3,  Feature::kSse41,   Feature::kSse42,   Feature::kPopcnt,
+    Feature::kPcid,   Feature::kInvpcid, Feature::kXsave,   Feature::kTscDeadline,
+    Feature::kRdrand, Feature::kRdtscp,  Feature::kPage1gb, Feature::kFsgsbase,
+    Feature::kSmep,   Feature::kSmap,    Feature::kUmip,    Feature::kErms,
+    Feature::kInvtsc,
+};
+
+struct Named {
+  std::string_view name;
+  std::string_view brand;  // at most 47 characters
+  std::span<const Feature> beyond_baseline;
+};
+
+// The first is the default.
+constexpr Named kModels[] = {
+    {"x86-64-v2", "Kite x86-64-v2 processor", kVersion2},
+    {"qemu64", "Kite baseline x86-64 processor", {}},
+    {"max", "Kite processor with everything", kVersion2},
+    {"host", "Kite processor with everything", kVersion2},
+};
+
+u32& register_of(CpuidLeaf& leaf, u8 reg) {
+  u32* const registers[] = {&leaf.eax, &leaf.ebx, &leaf.ecx, &leaf.edx};
+  return *registers[reg];
+}
+
+CpuidLeaf text_leaf(u32 eax, const char (&vendor)[13]) {  // EBX EDX ECX, leaf 0's order
+  return {eax, load<u32>(vendor), load<u32>(vendor + 8), load<u32>(vendor + 4)};
+}
+
+void add_brand(std::vector<CpuidEntry>& cpuid, std::string_view brand) {
+  char text[48] = {};
+  std::memcpy(text, brand.data(), std::min<std::size_t>(brand.size(), 47));
+  for (u32 i = 0; i < 3; ++i) {
+    const char* part = text + 16 * i;
+    cpuid.push_back(
+        {0x80000002 + i,
+         {},
+         {load<u32>(part), load<u32>(part + 4), load<u32>(part + 8), load<u32>(part + 12)}});
+  }
+}
+
+// Everything but the feature bits. AMD's cache leaves, because the vendor is AMD (APM 3 E.4.4).
+std::vector<CpuidEntry> skeleton(const CpuModel& model, std::string_view brand) {
+  std::vector<CpuidEntry> cpuid = {
+      {0, {}, text_leaf(13, "AuthenticAMD")},
+      // EBX: CLFLUSH of 8 quadwords, one logical processor; the APIC ID is the vCPU's.
+      {1, {}, {kProcessorSignature, 8 << 8 | 1 << 16, 0, 0}},
+      {6, {}, {}},
+      {7, 0, {}},
+      // EAX:EDX are the XCR0 bits; EBX and ECX the size of the XSAVE area for them.
+      {13, 0, {xcr0::kX87 | xcr0::kSse, 576, 576, 0}},
+      {13, 1, {}},
+      {0x40000000, {}, {0x40000010, load<u32>("KVMK"), load<u32>("VMKV"), load<u32>("M\0\0")}},
+      {0x40000001, {}, {}},
+      {0x40000010, {}, {static_cast<u32>(model.tsc_hz / 1000), kApicHz / 1000, 0, 0}},
+      {0x80000000, {}, text_leaf(0x80000008, "AuthenticAMD")},
+      {0x80000001, {}, {kProcessorSignature, 0, 0, 0}},
+      {0x80000005, {}, {0x01ff01ff, 0x01ff01ff, 0x40020140, 0x40020140}},  // L1 64 KiB, 2-way
+      {0x80000006, {}, {0, 0x42004200, 0x02008140, 0}},                    // L2 512 KiB, 16-way
+      {0x80000007, {}, {}},
+      {0x80000008, {}, {model.linear_address_bits << 8 | model.physical_address_bits, 0, 0, 0}},
+  };
+  add_brand(cpuid, brand);
+  return cpuid;
+}
+
+unsigned edit_distance(std::string_view a, std::string_view b) {
+  std::vector<unsigned> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = static_cast<unsigned>(j);
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    unsigned diagonal = row[0]++;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      unsigned replaced = diagonal + (a[i] != b[j]);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+template <class Items>
+std::string_view closest(std::string_view word, const Items& items) {
+  std::string_view best;
+  unsigned best_distance = ~0u;
+  for (const auto& item : items) {
+    unsigned distance = edit_distance(word.substr(0, 64), item.name);
+    if (distance < best_distance) best = item.name, best_distance = distance;
+  }
+  return best;
+}
+
+// Other emulators' spellings.
+std::string_view canonical_feature(std::string_view name) {
+  constexpr std::array<std::string_view, 2> kAliases[] = {
+      {"sse4_1", "sse4.1"},   {"sse4_2", "sse4.2"},   {"sse4-1", "sse4.1"},
+      {"sse4-2", "sse4.2"},   {"pni", "sse3"},        {"tsc_deadline", "tsc-deadline"},
+      {"lahf-lm", "lahf_lm"}, {"cmpxchg16b", "cx16"}, {"constant_tsc", "invtsc"},
+  };
+  for (const auto& [alias, meant] : kAliases) {
+    if (name == alias) return meant;
+  }
+  return name;
+}
+
+Result<> apply_feature(CpuModel& model, std::string_view word) {
+  bool sign = !word.empty() && (word[0] == '+' || word[0] == '-');
+  if (!sign) {
+    return fail(ErrorKind::kUsage, "CPU model: '{}' is neither +feature nor -feature", word);
+  }
+  std::string_view name = canonical_feature(word.substr(1));
+  for (const FeatureName& known : feature_names()) {
+    if (known.name != name) continue;
+    model.set(known.feature, word[0] == '+');
+    return {};
+  }
+  return fail(ErrorKind::kUsage, "CPU model: no feature '{}'; did you mean '{}'?", name,
+              closest(name, feature_names()));
+}
+
+CpuModel make(const Named& named) {
+  CpuModel model;
+  model.name = named.name;
+  model.cpuid = skeleton(model, named.brand);
+  for (Feature feature : kBaseline) model.set(feature, true);
+  for (Feature feature : named.beyond_baseline) model.set(feature, true);
+  return model;
+}
+
+}  // namespace
+
+CpuidLeaf CpuModel::leaf(u32 leaf, u32 subleaf) const {
+  for (const CpuidEntry& entry : cpuid) {
+    if (entry.leaf == leaf && (!entry.subleaf || *entry.subleaf == subleaf)) return entry.value;
+  }
+  return {};
+}
+
+CpuidLeaf CpuModel::leaf(u32 leaf, u32 subleaf, const CpuidContext& vcpu) const {
+  CpuidLeaf value = this->leaf(leaf, subleaf);
+  if (leaf == 1) {
+    value.ebx |= vcpu.apic_id << 24;
+    if (vcpu.cr4 & cr4::kOsxsave) value.ecx |= 1u << 27;  // OSXSAVE
+  }
+  return value;
+}
+
+bool CpuModel::has(Feature feature) const {
+  FeaturePlace place = place_of(feature);
+  CpuidLeaf value = leaf(place.leaf, place.subleaf);
+  return (register_of(value, place.reg) >> place.bit) & 1;
+}
+
+void CpuModel::set(Feature feature, bool present) {
+  FeaturePlace place = place_of(feature);
+  u32 mask = 1u << place.bit;
+  // AMD repeats these bits of leaf 1 in leaf 80000001h (APM 3 E.4.2).
+  constexpr u32 kRepeated = 0x0183f3ff;
+  for (CpuidEntry& entry : cpuid) {
+    bool own = entry.leaf == place.leaf && (!entry.subleaf || *entry.subleaf == place.subleaf);
+    bool repeated = place.leaf == 1 && place.reg == 3 && entry.leaf == 0x80000001;
+    if (!own && !(repeated && (mask & kRepeated))) continue;
+    u32& word = register_of(entry.value, place.reg);
+    word = present ? word | mask : word & ~mask;
+  }
+  if (feature == Feature::kXsave) {  // leaf 13 describes what XSAVE saves, or nothing
+    for (CpuidEntry& entry : cpuid) {
+      if (entry.leaf == 13 && entry.subleaf == 0) {
+        entry.value = present ? CpuidLeaf{xcr0::kX87 | xcr0::kSse, 576, 576, 0} : CpuidLeaf{};
+      }
+    }
+  }
+}
+
+u64 CpuModel::cr4_bits() const {
+  struct Rule {
+    Feature feature;
+    u64 bits;
+  };
+  constexpr Rule kRules[] = {
+      {Feature::kVme, cr4::kVme | cr4::kPvi},
+      {Feature::kTsc, cr4::kTsd},
+      {Feature::kDe, cr4::kDe},
+      {Feature::kPse, cr4::kPse},
+      {Feature::kPae, cr4::kPae},
+      {Feature::kMce, cr4::kMce},
+      {Feature::kPge, cr4::kPge},
+      {Feature::kFxsr, cr4::kOsfxsr},
+      {Feature::kSse, cr4::kOsxmmexcpt},
+      {Feature::kUmip, cr4::kUmip},
+      {Feature::kFsgsbase, cr4::kFsgsbase},
+      {Feature::kPcid, cr4::kPcide},
+      {Feature::kXsave, cr4::kOsxsave},
+      {Feature::kSmep, cr4::kSmep},
+      {Feature::kSmap, cr4::kSmap},
+  };
+  u64 bits = cr4::kPce;  // RDPMC itself finds no counter; every processor since the P6 has the bit
+  for (const Rule& rule : kRules) {
+    if (has(rule.feature)) bits |= rule.bits;
+  }
+  return bits;
+}
+
+u64 CpuModel::efer_bits() const {
+  u64 bits = 0;
+  if (has(Feature::kSyscall)) bits |= efer::kSce;
+  if (has(Feature::kLm)) bits |= efer::kLme | efer::kLma;
+  if (has(Feature::kNx)) bits |= efer::kNxe;
+  return bits;
+}
+
+u64 CpuModel::xcr0_bits() const {
+  CpuidLeaf state = leaf(13, 0);
+  return u64{state.edx} << 32 | state.eax;
+}
+
+std::vector<std::string_view> cpu_model_names() {
+  std::vector<std::string_view> names;
+  for (const Named& named : kModels) names.push_back(named.name);
+  return names;
+}
+
+Result<CpuModel> find_cpu_model(std::string_view text) {
+  std::string_view name = text.substr(0, text.find(','));
+  const auto* named = std::ranges::find(kModels, name, &Named::name);
+  if (named == std::end(kModels)) {
+    return fail(ErrorKind::kUsage, "CPU model: no model '{}'; did you mean '{}'?", name,
+                closest(name, kModels));
+  }
+  CpuModel model = make(*named);
+  std::string_view rest = text.substr(name.size());
+  while (!rest.empty()) {
+    rest.remove_prefix(1);  // the comma
+    std::string_view word = rest.substr(0, rest.find(','));
+    KITE_CHECK(apply_feature(model, word));
+    rest.remove_prefix(word.size());
+  }
+  return model;
+}
+
+}  // namespace kite

@@ -1,0 +1,127 @@
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <set>
+
+#include "accel/x86/cpu_model.h"
+#include "accel/x86/registers.h"
+
+namespace kite {
+namespace {
+
+CpuModel model(std::string_view text) {
+  auto found = find_cpu_model(text);
+  EXPECT_TRUE(found.has_value()) << text;
+  return found.value_or(CpuModel{});
+}
+
+TEST(CpuModel, EveryListedNameIsAModel) {
+  for (std::string_view name : cpu_model_names()) EXPECT_EQ(model(name).name, name);
+  EXPECT_EQ(cpu_model_names().front(), "x86-64-v2");
+}
+
+TEST(CpuModel, Version2HasWhatItsNameSays) {
+  CpuModel v2 = model("x86-64-v2");
+  for (Feature feature :
+       {Feature::kCmov, Feature::kCx8, Feature::kFpu, Feature::kFxsr, Feature::kMmx,
+        Feature::kSyscall, Feature::kSse2, Feature::kCx16, Feature::kLahfLm, Feature::kPopcnt,
+        Feature::kSse3, Feature::kSse41, Feature::kSse42, Feature::kSsse3}) {
+    EXPECT_TRUE(v2.has(feature)) << static_cast<int>(feature);
+  }
+  EXPECT_FALSE(v2.has(Feature::kAvx));
+  EXPECT_FALSE(v2.has(Feature::kVme));
+}
+
+TEST(CpuModel, CpuidReadsAsAnAmdProcessorOfFamily15Model107) {
+  CpuModel v2 = model("x86-64-v2");
+  CpuidLeaf vendor = v2.leaf(0, 0);
+  EXPECT_EQ(vendor.eax, 13u);
+  EXPECT_EQ(vendor.ebx, 0x68747541u);  // "Auth"
+  EXPECT_EQ(vendor.edx, 0x69746e65u);  // "enti"
+  EXPECT_EQ(vendor.ecx, 0x444d4163u);  // "cAMD"
+  u32 signature = v2.leaf(1, 0).eax;
+  EXPECT_EQ((signature >> 8) & 15, 15u);
+  EXPECT_EQ(((signature >> 12) & 0xf0) | ((signature >> 4) & 15), 107u);
+  EXPECT_EQ((v2.leaf(1, 0).ebx >> 8) & 0xff, 8u);
+}
+
+TEST(CpuModel, TheBrandStringNamesTheModel) {
+  CpuModel v2 = model("x86-64-v2");
+  char brand[49] = {};
+  for (u32 i = 0; i < 3; ++i) {
+    CpuidLeaf leaf = v2.leaf(0x80000002 + i, 0);
+    std::memcpy(brand + 16 * i, &leaf, 16);
+  }
+  EXPECT_STREQ(brand, "Kite x86-64-v2 processor");
+}
+
+TEST(CpuModel, FeaturesAreAddedAndTakenAway) {
+  CpuModel changed = model("qemu64,+popcnt,-x2apic,+invtsc");
+  EXPECT_TRUE(changed.has(Feature::kPopcnt));
+  EXPECT_FALSE(changed.has(Feature::kX2apic));
+  EXPECT_EQ(changed.leaf(0x80000007, 0).edx, 1u << 8);
+  EXPECT_FALSE(model("x86-64-v2,-sse4_2").has(Feature::kSse42));
+}
+
+TEST(CpuModel, WithoutXsaveThereIsNothingToSave) {
+  EXPECT_EQ(model("qemu64").xcr0_bits(), 0u);
+  EXPECT_EQ(model("x86-64-v2").xcr0_bits(), xcr0::kX87 | xcr0::kSse);
+  EXPECT_EQ(model("x86-64-v2,-xsave").leaf(13, 0), CpuidLeaf{});
+}
+
+TEST(CpuModel, AmdRepeatsLeaf1InTheExtendedLeaf) {
+  CpuModel v2 = model("x86-64-v2");
+  EXPECT_TRUE(v2.leaf(0x80000001, 0).edx & 1);                          // FPU
+  EXPECT_FALSE(v2.leaf(0x80000001, 0).edx & (1u << 26) & ~(1u << 26));  // not SSE2: 1 GiB pages
+  EXPECT_FALSE(model("x86-64-v2,-pge").leaf(0x80000001, 0).edx & (1u << 13));
+  EXPECT_FALSE(model("qemu64").leaf(0x80000001, 0).edx & (1u << 26));
+}
+
+TEST(CpuModel, ErrorsNameTheClosestName) {
+  auto wrong_model = find_cpu_model("x86-64-v3");
+  ASSERT_FALSE(wrong_model);
+  EXPECT_EQ(wrong_model.error().kind, ErrorKind::kUsage);
+  EXPECT_NE(wrong_model.error().message.find("'x86-64-v2'"), std::string::npos);
+  auto wrong_feature = find_cpu_model("max,+popcmt");
+  ASSERT_FALSE(wrong_feature);
+  EXPECT_NE(wrong_feature.error().message.find("'popcnt'"), std::string::npos);
+  EXPECT_FALSE(find_cpu_model("max,popcnt"));
+  EXPECT_FALSE(find_cpu_model("max,"));
+  EXPECT_FALSE(find_cpu_model(""));
+}
+
+TEST(CpuModel, TheVcpusOwnBitsAreFilledIn) {
+  CpuModel v2 = model("x86-64-v2");
+  CpuidLeaf leaf = v2.leaf(1, 0, {.apic_id = 3, .cr4 = cr4::kOsxsave});
+  EXPECT_EQ(leaf.ebx >> 24, 3u);
+  EXPECT_TRUE(leaf.ecx & (1u << 27));
+  EXPECT_FALSE(v2.leaf(1, 0).ecx & (1u << 27));
+}
+
+TEST(CpuModel, ControlRegisterBitsFollowTheFeatures) {
+  CpuModel v2 = model("x86-64-v2");
+  EXPECT_TRUE(v2.cr4_bits() & cr4::kSmap);
+  EXPECT_FALSE(v2.cr4_bits() & (cr4::kVme | cr4::kLa57 | cr4::kPke));
+  EXPECT_FALSE(model("qemu64").cr4_bits() & (cr4::kSmap | cr4::kOsxsave | cr4::kPcide));
+  EXPECT_FALSE(model("x86-64-v2,-nx").efer_bits() & efer::kNxe);
+}
+
+TEST(CpuModel, LeavesNobodyDefinedAreZero) {
+  CpuModel v2 = model("x86-64-v2");
+  EXPECT_EQ(v2.leaf(4, 0), CpuidLeaf{});
+  EXPECT_EQ(v2.leaf(7, 1), CpuidLeaf{});
+  EXPECT_EQ(v2.leaf(13, 2), CpuidLeaf{});
+  EXPECT_EQ(v2.leaf(0x8000001d, 0), CpuidLeaf{});
+}
+
+TEST(Feature, EveryNameAndEveryPlaceIsUnique) {
+  std::set<std::string_view> names;
+  std::set<Feature> features;
+  for (const FeatureName& known : feature_names()) {
+    EXPECT_TRUE(names.insert(known.name).second) << known.name;
+    EXPECT_TRUE(features.insert(known.feature).second) << known.name;
+  }
+}
+
+}  // namespace
+}  // namespace kite
