@@ -6,6 +6,7 @@
 
 #include "accel/x86/registers.h"
 #include "base/bits.h"
+#include "base/nearest.h"
 
 namespace kite {
 namespace {
@@ -77,8 +78,7 @@ std::vector<CpuidEntry> skeleton(const CpuModel& model, std::string_view brand) 
       {1, {}, {kProcessorSignature, 8 << 8 | 1 << 16, 0, 0}},
       {6, {}, {}},
       {7, 0, {}},
-      // EAX:EDX are the XCR0 bits; EBX and ECX the size of the XSAVE area for them.
-      {13, 0, {xcr0::kX87 | xcr0::kSse, 576, 576, 0}},
+      {13, 0, {}},
       {13, 1, {}},
       {0x40000000, {}, {0x40000010, load<u32>("KVMK"), load<u32>("VMKV"), load<u32>("M\0\0")}},
       {0x40000001, {}, {}},
@@ -92,31 +92,6 @@ std::vector<CpuidEntry> skeleton(const CpuModel& model, std::string_view brand) 
   };
   add_brand(cpuid, brand);
   return cpuid;
-}
-
-unsigned edit_distance(std::string_view a, std::string_view b) {
-  std::vector<unsigned> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = static_cast<unsigned>(j);
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    unsigned diagonal = row[0]++;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      unsigned replaced = diagonal + (a[i] != b[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
-template <class Items>
-std::string_view closest(std::string_view word, const Items& items) {
-  std::string_view best;
-  unsigned best_distance = ~0u;
-  for (const auto& item : items) {
-    unsigned distance = edit_distance(word.substr(0, 64), item.name);
-    if (distance < best_distance) best = item.name, best_distance = distance;
-  }
-  return best;
 }
 
 // Other emulators' spellings.
@@ -143,8 +118,9 @@ Result<> apply_feature(CpuModel& model, std::string_view word) {
     model.set(known.feature, word[0] == '+');
     return {};
   }
-  return fail(ErrorKind::kUsage, "CPU model: no feature '{}'; did you mean '{}'?", name,
-              closest(name, feature_names()));
+  std::vector<std::string_view> names;
+  for (const FeatureName& known : feature_names()) names.push_back(known.name);
+  return fail(ErrorKind::kUsage, "CPU model: no feature '{}'{}", name, suggestion(name, names));
 }
 
 CpuModel make(const Named& named) {
@@ -195,6 +171,7 @@ void CpuModel::set(Feature feature, bool present) {
   if (feature == Feature::kXsave) {  // leaf 13 describes what XSAVE saves, or nothing
     for (CpuidEntry& entry : cpuid) {
       if (entry.leaf == 13 && entry.subleaf == 0) {
+        // EAX:EDX are the XCR0 bits; EBX and ECX the size of the XSAVE area for them.
         entry.value = present ? CpuidLeaf{xcr0::kX87 | xcr0::kSse, 576, 576, 0} : CpuidLeaf{};
       }
     }
@@ -253,8 +230,8 @@ Result<CpuModel> find_cpu_model(std::string_view text) {
   std::string_view name = text.substr(0, text.find(','));
   const auto* named = std::ranges::find(kModels, name, &Named::name);
   if (named == std::end(kModels)) {
-    return fail(ErrorKind::kUsage, "CPU model: no model '{}'; did you mean '{}'?", name,
-                closest(name, kModels));
+    return fail(ErrorKind::kUsage, "CPU model: no model '{}'{}", name,
+                suggestion(name, cpu_model_names()));
   }
   CpuModel model = make(*named);
   std::string_view rest = text.substr(name.size());
