@@ -3,30 +3,14 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "base/types.h"
+#include "devices/host/char_backend.h"
 #include "memory/backend.h"
 
 namespace kite {
-
-// The far side of a serial cable: `--serial stdio|file:PATH|socket:PATH|null`.
-struct SerialConfig {
-  enum class Kind {
-    kStdio,   // MachineOutside::console_output and Machine::type()
-    kFile,    // output only
-    kSocket,  // a Unix socket that Kite listens on; one peer at a time
-    kNull,    // output vanishes, input never comes
-  };
-  Kind kind = Kind::kStdio;
-  std::string path;
-  bool operator==(const SerialConfig&) const = default;
-};
-
-// Errors name the text and the forms that exist.
-Result<SerialConfig> parse_serial(std::string_view text);
 
 struct MachineConfig {
   std::string machine = "microvm";  // a name of boards()
@@ -44,9 +28,8 @@ struct MachineConfig {
   std::optional<u64> memory_size;  // bytes
   BackendConfig memory_backend;    // kind empty: the host's default
 
-  SerialConfig serial;
-  // Ports 402h and E9h. stdio here means stderr.
-  SerialConfig debug_console{.kind = SerialConfig::Kind::kNull, .path = {}};
+  CharConfig serial{.kind = CharConfig::Kind::kStdio, .path = {}, .host = {}};  // COM1
+  CharConfig debug_console;  // ports 402h and E9h; stdio here means stderr
 
   std::optional<Nanos> timeout;      // none: the guest may run for ever
   std::vector<std::string> expect;   // regular expressions; the run ends with 0 when all were seen

@@ -14,11 +14,12 @@
 
 namespace kite {
 
-// What surrounds a machine. The defaults are what `kite run` wants but for the console.
+// What surrounds a machine. The defaults are what a test wants; `kite run` adds its escape keys.
 struct MachineOutside {
-  // Takes what the guest writes to `--serial stdio`; called on a vCPU thread, one call at a time.
-  // It may block: a console that nobody reads then holds up only the console's writer.
-  std::function<void(std::span<const u8>)> console_output = {};
+  InputFilter stdin_filter = {};  // for `--serial stdio`
+  // Sees what the guest writes to COM1; called on a vCPU thread, must not block.
+  std::function<void(std::span<const u8>)> console_observer = {};
+  CharBackend* serial = nullptr;  // used in place of config.serial; outlives the machine
   std::span<const AcceleratorKind* const> accelerators = accelerator_kinds();
   Clock* clock = nullptr;  // null: the host's time
 };
@@ -40,11 +41,6 @@ class Machine {
 
   // The I/O loop, for the console's file descriptors. Watch before run(), or from its callbacks.
   virtual EventLoop& loop() = 0;
-
-  // Input for `--serial stdio`. Only on the loop's thread. Returns how many bytes were taken; what
-  // was not is offered again after `on_console_room` has been called.
-  virtual std::size_t type(std::span<const u8> bytes) = 0;
-  virtual void on_console_room(std::function<void()> callback) = 0;
 
   virtual const AcceleratorChoice& accelerator() const = 0;
 

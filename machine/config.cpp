@@ -1,0 +1,105 @@
+#include "machine/config.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/bits.h"
+#include "machine/accelerators.h"
+#include "machine/boards/board.h"
+#include "machine/console_pattern.h"
+#include "machine/machine.h"
+
+namespace kite {
+namespace {
+
+// 0 where the host does not tell.
+u64 host_memory() {
+  long pages = ::sysconf(_SC_PHYS_PAGES);
+  long page_size = ::sysconf(_SC_PAGESIZE);
+  if (pages <= 0 || page_size <= 0) return 0;
+  return static_cast<u64>(pages) * static_cast<u64>(page_size);
+}
+
+constexpr u64 kSmallestMemory = MiB;
+
+Result<> validate_memory(const MachineConfig& config) {
+  if (config.memory_size == u64{0}) {
+    return fail(ErrorKind::kUsage, "--memory 0: a machine needs memory");
+  }
+  if (config.memory_size && config.memory_backend.size != 0 &&
+      *config.memory_size != config.memory_backend.size) {
+    return fail(ErrorKind::kUsage,
+                "--memory {} contradicts size={} of --memory-backend; give one of them",
+                *config.memory_size, config.memory_backend.size);
+  }
+  u64 size = memory_size_of(config);
+  if (size < kSmallestMemory) {
+    return fail(ErrorKind::kUsage, "--memory {}: the smallest machine has 1M", size);
+  }
+  if (!is_aligned(size, kPageSize)) {
+    return fail(ErrorKind::kUsage, "--memory {}: not a multiple of the 4096-byte page", size);
+  }
+  if (u64 host = host_memory(); host != 0 && size > host) {
+    return fail(ErrorKind::kUnavailable, "--memory {}: this host has {} bytes ({} MiB) of memory",
+                size, host, host / MiB);
+  }
+  return {};
+}
+
+// What an x86 can have in xAPIC mode: identifiers 0 to 254 (SDM 3A 11.4.6).
+constexpr unsigned kMostCpus = 255;
+
+Result<> validate_cpus(const MachineConfig& config) {
+  if (config.cpus == 0 || config.cpus > kMostCpus) {
+    return fail(ErrorKind::kUsage, "--cpus {}: expected 1 to {}", config.cpus, kMostCpus);
+  }
+  if (config.cpus > 1) {
+    return fail(ErrorKind::kUnavailable, "--cpus {}: this version of Kite runs one processor",
+                config.cpus);
+  }
+  return {};
+}
+
+Result<> validate_patterns(const MachineConfig& config) {
+  for (const std::string& text : config.expect) {
+    KITE_CHECK(ConsolePattern::compile("--expect", text));
+  }
+  for (const std::string& text : config.fail_on) {
+    KITE_CHECK(ConsolePattern::compile("--fail-on", text));
+  }
+  return {};
+}
+
+Result<> validate_boot(const MachineConfig& config) {
+  if (config.kernel.empty() && config.kernel_image.empty()) {
+    return fail(ErrorKind::kUsage, "no kernel given: nothing to boot");
+  }
+  if (!config.kernel.empty() && !config.kernel_image.empty()) {
+    return fail(ErrorKind::kUsage, "{}: a kernel is built in already", config.kernel);
+  }
+  return {};
+}
+
+}  // namespace
+
+u64 memory_size_of(const MachineConfig& config) {
+  if (config.memory_size) return *config.memory_size;
+  return config.memory_backend.size != 0 ? config.memory_backend.size : kDefaultMemorySize;
+}
+
+Result<> validate(const MachineConfig& config) {
+  KITE_CHECK(find_board(config.machine));
+  KITE_CHECK(check_accelerator_list(config.accel));
+  KITE_CHECK(validate_boot(config));
+  KITE_CHECK(validate_memory(config));
+  KITE_CHECK(validate_cpus(config));
+  if (config.timeout && *config.timeout <= 0) {
+    return fail(ErrorKind::kUsage, "--timeout: expected more than 0 seconds");
+  }
+  KITE_CHECK(validate_patterns(config));
+  if (!config.result_file.empty()) KITE_CHECK(check_result_file(config.result_file));
+  return {};
+}
+
+}  // namespace kite
