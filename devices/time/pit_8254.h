@@ -1,0 +1,121 @@
+// Pit8254: the PC's 8254 programmable interval timer, with port 61h around its counter 2.
+#pragma once
+
+#include <array>
+#include <mutex>
+
+#include "base/clock.h"
+#include "base/line.h"
+#include "devices/device.h"
+#include "memory/region.h"
+
+namespace kite {
+
+// One of the three counters (Intel data sheet 231164). It is not stepped: what it shows is worked
+// out from the number of the current CLK pulse, `tick`, so a period of any length costs nothing.
+class PitCounter {
+ public:
+  void reset();
+  void transfer(Archive& archive);
+
+  void write_control(u8 control, u64 tick);
+  void write_count(u8 value, u64 tick);
+  u8 read(u64 tick);
+  void latch_count(u64 tick);
+  void latch_status(u64 tick);
+  void set_gate(bool level, u64 tick);
+
+  bool out(u64 tick);
+
+  // Rising edges of OUT between the last (re)start and `tick`, and the tick of the one after them
+  // (~0 if there is none). Restarts count in generation().
+  u64 rises(u64 tick);
+  u64 next_rise(u64 tick);
+  u32 generation() const { return generation_; }
+
+ private:
+  unsigned mode() const;
+  bool periodic() const { return mode() == 2 || mode() == 3; }
+  bool triggered() const { return mode() == 1 || mode() == 5; }
+  bool counting(u64 tick) const;
+  u64 high_ticks(u64 count) const;
+  void load(u64 tick);
+  void start(u64 tick, u64 count);
+  void settle(u64 tick);
+  u64 elapsed(u64 tick) const;
+  u64 element(u64 tick);
+  u64 period_element(u64 position) const;
+  u64 decode(u16 raw) const;
+  u16 encode(u64 count) const;
+  bool null_count(u64 tick);
+  u8 next_byte(u16 value);
+
+  u8 control_ = 0;  // RW1 RW0 M2 M1 M0 BCD, as written
+  bool gate_ = true;
+  bool loaded_ = false;   // a count was written since the control word
+  bool running_ = false;  // the counting element was started and is not held by GATE
+  u16 count_register_ = 0;
+  u64 count_ = 0;    // what the counting element was last loaded with: 1 to 65536
+  u64 start_ = 0;    // the tick at which it was
+  u64 held_ = 0;     // elapsed ticks when GATE or a half-written count stopped it
+  u64 pending_ = 0;  // modes 2 and 3: the count that follows at pending_tick_; 0 if none
+  u64 pending_tick_ = 0;
+  u32 generation_ = 0;
+  bool write_high_ = false;  // the next byte written or read is the upper one
+  bool read_high_ = false;
+  u8 low_byte_ = 0;
+  bool count_latched_ = false;
+  bool status_latched_ = false;
+  u16 count_latch_ = 0;
+  u8 status_latch_ = 0;
+};
+
+// Periods that nobody looked at are coalesced: however late the clock runs the timer, IRQ 0 sees
+// one edge. OUT of counter 0 in modes 2 and 3 shows on the wire as its rising edges only; it falls
+// just before the next rise, so that a request is not lost when it is taken late.
+class Pit8254 : public Device, public IoHandler {
+ public:
+  static constexpr u64 kHz = 1'193'182;
+
+  Pit8254(Clock& clock, Line irq0);
+
+  std::string_view name() const override { return "8254"; }
+  void reset() override;
+  void transfer(Archive& archive) override;
+  // 4 ports, at 40h.
+  u64 read(u64 offset, unsigned size) override;
+  void write(u64 offset, u64 value, unsigned size) override;
+
+  IoHandler& port_61() { return port_61_; }  // 1 port
+
+ private:
+  class Port61 : public IoHandler {
+   public:
+    explicit Port61(Pit8254& pit) : pit_(pit) {}
+    u64 read(u64 offset, unsigned size) override;
+    void write(u64 offset, u64 value, unsigned size) override;
+
+   private:
+    Pit8254& pit_;
+  };
+
+  u64 tick() const;
+  u8 read_byte(unsigned port);
+  void write_byte(unsigned port, u8 value);
+  void read_back(u8 command, u64 tick);
+  void update_irq();
+  void drive(bool level);
+
+  Clock& clock_;
+  Line irq0_;
+  std::mutex mutex_;  // guards everything below
+  std::array<PitCounter, 3> counters_;
+  u8 control_b_ = 0;  // port 61h bits 3:0
+  bool irq_level_ = false;
+  u32 seen_generation_ = 0;
+  u64 seen_rises_ = 0;
+  Port61 port_61_{*this};
+  Timer timer_;
+};
+
+}  // namespace kite
