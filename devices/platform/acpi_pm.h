@@ -6,14 +6,14 @@
 
 #include "base/clock.h"
 #include "base/line.h"
-#include "devices/byte_registers.h"
 #include "devices/device.h"
+#include "memory/region.h"
 
 namespace kite {
 
 // ACPI 6.5 section 4.8. One block of registers; the offsets below are what the FADT is told. The
 // machine is always in ACPI mode (SCI_EN reads 1), so the FADT names no SMI command port.
-class AcpiPm : public Device, public ByteRegisters {
+class AcpiPm : public Device, public IoHandler {
  public:
   static constexpr u64 kPm1aEvent = 0;    // 4 bytes: PM1_STS, PM1_EN
   static constexpr u64 kPm1aControl = 4;  // 2 bytes: PM1_CNT
@@ -34,18 +34,17 @@ class AcpiPm : public Device, public ByteRegisters {
   std::string_view name() const override { return "acpi_pm"; }
   void reset() override;
   void transfer(Archive& archive) override;
-
- protected:
-  u8 read_byte(u64 offset) override;
-  void write_byte(u64 offset, u8 value) override;
+  u64 read(u64 offset, unsigned size) override;
+  void write(u64 offset, u64 value, unsigned size) override;
 
  private:
   u32 ticks(Nanos now) const;
-  Nanos next_overflow(Nanos now) const;
+  u64 full_ticks(Nanos now) const;
   void catch_up(Nanos now);
-  void update();
-  void set_status(u16 bits);
-  bool write_control(u64 offset, u8 value);  // true: the guest goes to sleep
+  void update(Nanos now);
+  void press(u16 button);
+  u8 read_byte(u64 offset, u32 ticks) const;
+  bool write_byte(u64 offset, u8 value);  // true: the guest goes to sleep
 
   Line sci_;
   TimerWidth width_;

@@ -43,25 +43,26 @@ class RtcMc146818 : public Device, public ByteRegisters {
   void write_data(u8 value);
   void write_register_a(u8 value);
   void write_register_b(u8 value);
+  void write_time(u8 index, u8 value);
   u8 read_register_a() const;
   u8 read_register_c();
 
+  bool divider_reset() const;
   bool halted() const;  // SET, or the divider held in reset
   i64 seconds_at(Nanos now) const;
   Nanos second_start(i64 second) const;
-  Nanos periodic_interval() const;
+  u64 periodic_count(Nanos now) const;
+  Nanos next_periodic(Nanos now) const;
   i64 next_alarm(i64 after) const;
-  bool alarm_matches(i64 second) const;
   void fields_from_time(i64 second);
   i64 time_from_fields();
   u8 encode(unsigned value) const;
   unsigned decode(u8 value) const;
   u8 encode_hour(unsigned hour) const;
   unsigned decode_hour(u8 value) const;
-  void stop(Nanos now);
   void start(Nanos now);
   void catch_up(Nanos now);
-  void update();
+  void update(Nanos now);
 
   Line irq_;
   Clock& clock_;
