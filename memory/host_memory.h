@@ -39,6 +39,9 @@ class HostMemory {
   bool readonly() const { return parts_.readonly; }
   u64 page_size() const { return parts_.page_size; }
 
+  // From now on, the contents are dropped from the file behind a shared mapping at the end.
+  void set_discard_data(bool discard) { parts_.discard_data = discard; }
+
  private:
   Parts parts_;
 };
