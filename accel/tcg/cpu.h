@@ -1,0 +1,317 @@
+// Cpu: the state of one interpreted x86-64 processor, and what every instruction may do with it.
+#pragma once
+
+#include <array>
+#include <atomic>
+
+#include "accel/accelerator.h"
+#include "accel/tcg/flags.h"
+#include "accel/tcg/insn.h"
+#include "accel/tcg/tlb.h"
+#include "accel/x86/state.h"
+#include "base/bits.h"
+
+namespace kite::tcg {
+
+class CodeCache;
+
+// An exception or software interrupt on its way into the guest.
+struct Fault {
+  enum class Kind : u8 {
+    kFault,              // RIP points at the instruction that caused it
+    kTrap,               // RIP points behind it (#DB of a single step, #BP, #OF)
+    kSoftwareInterrupt,  // INT n: RIP behind it, gate DPL checked
+    kExternal,           // an interrupt or NMI, between instructions
+  };
+  u8 vector = 0;
+  Kind kind = Kind::kFault;
+  bool has_error_code = false;
+  u32 error_code = 0;
+};
+
+enum class Access : u8 { kRead, kWrite, kExecute };
+
+// What decoding and checking depend on besides the bytes: part of a block's identity.
+struct Mode {
+  u16 code_width : 2 = 1;  // 1 = 16, 2 = 32, 3 = 64 bits: CS.D and CS.L
+  u16 stack32 : 1 = 0;     // SS.B
+  u16 cpl : 2 = 0;
+  u16 protected_mode : 1 = 0;
+  u16 v86 : 1 = 0;
+  u16 x87_trap : 2 = 0;   // CR0.EM or CR0.TS: the x87 instruction raises #NM
+  u16 sse_trap : 2 = 0;   // 1: #UD (CR0.EM, no CR4.OSFXSR), 2: #NM (CR0.TS)
+  u16 single : 1 = 0;     // blocks of one instruction: TF, breakpoints, interrupt shadow
+  u16 wait_trap : 1 = 0;  // CR0.MP and CR0.TS: WAIT raises #NM
+  u16 unused : 3 = 0;
+  u16 key() const { return std::bit_cast<u16>(*this); }
+};
+static_assert(sizeof(Mode) == 2);
+
+// Reasons to look up from guest code at the next block (Cpu::attention).
+enum Attention : u32 {
+  kAttendKick = 1,       // run() is to return
+  kAttendInterrupt = 2,  // the interrupt port may have something
+  kAttendNmi = 4,
+  kAttendInit = 8,
+  kAttendSipi = 16,
+  kAttendTrap =
+      32,  // the guest's own doing: TF, interrupt shadow, breakpoints: blocks of one instruction
+  kAttendHalt = 64,       // HLT was executed
+  kAttendShutdown = 128,  // triple fault
+  kAttendReset = 256,
+};
+
+struct Cpu {
+  Cpu(const AcceleratorConfig& config, const VcpuConfig& vcpu);
+  ~Cpu();
+  Cpu(const Cpu&) = delete;
+
+  // --- registers
+  // -------------------------------------------------------------------------------------------------
+  std::array<u64, 18> gpr = {};  // the sixteen, kNoRegister, kBlockRip
+  Flags flags;
+  u64 system_flags = 2;  // RFLAGS without the arithmetic bits
+  u64 rip = 0xfff0;      // of the next block; inside a block see next_rip()
+  std::array<u64, 8> segment_base =
+      {};  // of ES…GS, kFlat, kFlatStack; kept equal to segments[].base
+  std::array<Segment, 6> segments = {};
+  Segment ldtr, tr;
+  DescriptorTable gdtr, idtr;
+  u64 cr0 = 0, cr2 = 0, cr3 = 0, cr4 = 0, efer = 0;
+  std::array<u64, 4> dr = {};
+  u64 dr6 = 0, dr7 = 0;
+  u8 cpl = 0;
+  Mode mode;     // follows from the above: update_mode()
+  FpuState fpu;  // in the engine st[] is in physical order: ST(i) is st[(TOP + i) & 7]
+  X86State msr;  // only its MSR fields are used
+
+  // Sized access to a general register by the byte offset in Insn::reg and Insn::rm. A 32-bit write
+  // clears the upper half.
+  template <class T>
+  T get(u8 offset) const {
+    return load<T>(reinterpret_cast<const u8*>(gpr.data()) + offset);
+  }
+  template <class T>
+  void put(u8 offset, std::type_identity_t<T> value) {
+    if constexpr (sizeof(T) == 4)
+      kite::store<u64>(reinterpret_cast<u8*>(gpr.data()) + offset, value);
+    else
+      kite::store<T>(reinterpret_cast<u8*>(gpr.data()) + offset, value);
+  }
+
+  u64 next_rip(const Insn& insn) const { return gpr[kBlockRip] + insn.next_offset; }
+  u64 this_rip(const Insn& insn) const { return next_rip(insn) - insn.length; }
+
+  u64 rflags() const { return system_flags | flags.get(); }
+  void set_rflags(u64 value);  // every bit as given; the caller has applied the rules
+  bool long_mode() const { return efer & 0x400; }  // EFER.LMA
+  bool code64() const { return mode.code_width == 3; }
+  unsigned iopl() const { return bits(system_flags, 13, 12); }
+  // Recomputes `mode` and what else is derived after a change of CS, SS, CR0, CR4, EFER, CPL,
+  // RFLAGS.TF or DR7.
+  void update_mode();
+
+  // --- faults: each returns Flow::kFault, so that `return cpu.general_protection();` reads well
+  // -------------------
+  Fault fault;
+  Flow raise(u8 vector, Fault::Kind kind = Fault::Kind::kFault);
+  Flow raise_with_code(u8 vector, u32 error_code);
+  Flow undefined_opcode() { return raise(6); }
+  Flow device_not_available() { return raise(7); }
+  Flow general_protection(u32 error_code = 0) { return raise_with_code(13, error_code); }
+
+  // --- control flow
+  // ----------------------------------------------------------------------------------------------
+  // Goes to `target`, cut to the code segment's width by the caller. #GP if outside the limit or
+  // not canonical.
+  Flow jump(u64 target);
+  Flow leave(const Insn& insn) {  // ends the block behind this instruction
+    rip = next_rip(insn);
+    return Flow::kLeave;
+  }
+
+  // --- memory
+  // ----------------------------------------------------------------------------------------------------
+  // The linear address of the instruction's memory operand, segment checks done for an access of
+  // `size` bytes.
+  u64 effective_address(
+      const Insn& insn) const {  // the offset, before it is cut to the address size
+    return gpr[insn.base] + (gpr[insn.index] << insn.scale) + static_cast<u64>(i64{insn.disp});
+  }
+  bool linear_address(const Insn& insn, unsigned size, Access access, u64& linear) {
+    if (insn.address_kind == AddressKind::kSimple) [[likely]] {
+      linear = effective_address(insn) + segment_base[insn.segment];
+      return true;
+    }
+    return linear_address_slow(insn.segment, effective_address(insn) & insn.address_mask(), size,
+                               access, linear);
+  }
+  // The same for an explicit offset in a segment: strings, stacks, XLAT, moffs. In 64-bit mode pass
+  // the mapped number (kFlat, kFlatStack, FS, GS), as Insn::segment has it.
+  bool linear_address_slow(u8 segment, u64 offset, unsigned size, Access access, u64& linear);
+
+  // Loads and stores at a linear address at the current privilege. T is any trivially copyable type
+  // of 1 to 64 bytes. False: `fault` is set and memory is unchanged. `stack` chooses #SS over #GP
+  // for addresses that are not canonical.
+  template <class T>
+  bool load_at(u64 linear, T& to, bool stack = false) {
+    const TlbEntry& entry = tlb_entry(linear);
+    if (entry.read == page_of_last<T>(linear)) [[likely]] {
+      to = load<T>(reinterpret_cast<const void*>(linear + entry.addend));
+      return true;
+    }
+    return load_slow(linear, &to, sizeof(T), stack);
+  }
+  template <class T>
+  bool store_at(u64 linear, const T& value, bool stack = false) {
+    if (T* host = writable<T>(linear)) [[likely]] {
+      kite::store<T>(host, value);
+      return true;
+    }
+    return store_slow(linear, &value, sizeof(T), stack);
+  }
+  // Where a store of T may go directly, or null.
+  template <class T>
+  T* writable(u64 linear) {
+    const TlbEntry& entry = tlb_entry(linear);
+    if (entry.write != page_of_last<T>(linear)) [[unlikely]]
+      return nullptr;
+    return reinterpret_cast<T*>(linear + entry.addend);
+  }
+  // Faults as a store would, changes nothing: before a read-modify-write, or a store in several
+  // parts.
+  bool probe_write(u64 linear, unsigned size, bool stack = false);
+  bool probe_read(u64 linear, unsigned size, bool stack = false);
+  bool load_slow(u64 linear, void* to, unsigned size, bool stack);
+  bool store_slow(u64 linear, const void* from, unsigned size, bool stack);
+  // Accesses of the processor itself (descriptor tables, TSS): supervisor privilege at any CPL.
+  bool system_load(u64 linear, void* to, unsigned size);
+  bool system_store(u64 linear, const void* from, unsigned size);
+
+  // The memory operand of an instruction as a value of T.
+  template <class T>
+  bool load_operand(const Insn& insn, T& to) {
+    u64 linear;
+    return linear_address(insn, sizeof(T), Access::kRead, linear) &&
+           load_at<T>(linear, to, is_stack(insn.segment));
+  }
+  template <class T>
+  bool store_operand(const Insn& insn, const T& value) {
+    u64 linear;
+    return linear_address(insn, sizeof(T), Access::kWrite, linear) &&
+           store_at<T>(linear, value, is_stack(insn.segment));
+  }
+  static bool is_stack(u8 segment) { return segment == kSs || segment == kFlatStack; }
+
+  // --- stack
+  // -----------------------------------------------------------------------------------------------------
+  u64 stack_mask() const { return code64() ? ~u64{0} : mode.stack32 ? 0xffffffffu : 0xffffu; }
+  void set_rsp(u64 value) {
+    const u64 mask = stack_mask();
+    if (mask == 0xffffffffu)
+      gpr[kRsp] = value & mask;
+    else
+      gpr[kRsp] = (gpr[kRsp] & ~mask) | (value & mask);
+  }
+  bool stack_address(u64 rsp, unsigned size, Access access, u64& linear) {
+    if (code64()) [[likely]] {
+      linear = rsp;
+      return true;
+    }
+    return linear_address_slow(kSs, rsp & stack_mask(), size, access, linear);
+  }
+  template <class T>
+  bool push(std::type_identity_t<T> value) {
+    const u64 rsp = gpr[kRsp] - sizeof(T);
+    u64 linear;
+    if (!stack_address(rsp, sizeof(T), Access::kWrite, linear) || !store_at<T>(linear, value, true))
+      return false;
+    set_rsp(rsp);
+    return true;
+  }
+  // Reads the top of the stack; the caller moves RSP when everything else has succeeded.
+  template <class T>
+  bool peek(u64 offset, T& to) {
+    u64 linear;
+    return stack_address(gpr[kRsp] + offset, sizeof(T), Access::kRead, linear) &&
+           load_at<T>(linear, to, true);
+  }
+  template <class T>
+  bool pop(T& to) {
+    if (!peek<T>(0, to)) return false;
+    set_rsp(gpr[kRsp] + sizeof(T));
+    return true;
+  }
+
+  // --- segments, tables, events (segment.cpp, far.cpp, event.cpp)
+  // -------------------------------------------------
+  void set_segment(SegmentRegister number, const Segment& segment);
+  Flow load_segment(SegmentRegister number, u16 selector);  // MOV Sreg, POP Sreg, LDS …
+  // The descriptor `selector` names, or a fault with it as error code.
+  bool read_descriptor(u16 selector, std::array<u64, 2>& descriptor, u8 vector = 13);
+  bool mark_accessed(u16 selector, u64 descriptor);
+  // Delivers `fault` at `return_rip`; goes through double fault to shutdown as SDM 3A 6.15 has it.
+  void deliver(u64 return_rip);
+
+  // --- control registers, MSRs, time (control.cpp, msr.cpp)
+  // -------------------------------------------------------
+  Flow write_cr0(u64 value);
+  Flow write_cr3(u64 value);
+  Flow write_cr4(u64 value);
+  Flow read_msr(u32 index, u64& value);
+  Flow write_msr(u32 index, u64 value);
+  u64 tsc() const;
+  CpuidLeaf cpuid(u32 leaf, u32 subleaf) const;
+
+  // --- translation (mmu.cpp)
+  // --------------------------------------------------------------------------------------
+  struct Translation {
+    Gpa gpa = 0;            // of the byte asked for
+    u8* host = nullptr;     // the same byte, where it is memory
+    bool writable = false;  // host may be stored to (RAM, not ROM)
+  };
+  // Walks the page tables for one byte and fills the TLB. False: `fault` is set (and CR2).
+  bool translate(u64 linear, Access access, Privilege privilege, Translation& result,
+                 bool stack = false);
+  Privilege data_privilege() const { return privilege_; }
+  bool canonical(u64 linear) const { return static_cast<u64>(sign_extend(linear, 48)) == linear; }
+  void invalidate_page(u64 linear);
+
+  // --- the outside
+  // ------------------------------------------------------------------------------------------------
+  AddressSpace& memory;
+  PortSpace& ports;
+  Clock& clock;
+  const CpuModel& model;
+  InterruptPort* interrupts;
+  const VcpuConfig config;
+  ViewCache view;
+  Tlb tlb;
+  std::unique_ptr<CodeCache> code;
+
+  std::atomic<u32> attention{0};
+  std::atomic<u32> sipi_vector{0};
+  bool interrupt_shadow = false;  // STI, MOV SS: the next instruction runs before an interrupt
+  bool nmi_blocked = false;
+  bool halted = false;
+  u64 pending_debug = 0;  // DR6 bits of breakpoints hit by the running instruction
+  u64 delivering = 0;     // 1 + vector of the event being delivered; 0 none
+
+ private:
+  friend class TlbProbe;
+  template <class T>
+  static u64 page_of_last(u64 linear) {
+    return (linear + (sizeof(T) - 1)) & ~(kPageSize - 1);
+  }
+  const TlbEntry& tlb_entry(u64 linear) const {
+    return data_table_[(linear / kPageSize) % kTlbEntries];
+  }
+  void select_tables();
+
+  const TlbEntry* data_table_ = nullptr;  // of the current slot and privilege
+  Privilege privilege_ = Privilege::kSupervisor;
+  friend class CodeCache;
+  friend class Mmu;
+};
+
+}  // namespace kite::tcg

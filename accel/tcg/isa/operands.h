@@ -1,0 +1,394 @@
+// The kinds of operands, by the letters of SDM 2D appendix A, and how each is fetched and written
+// back.
+#pragma once
+
+#include "accel/tcg/cpu.h"
+
+namespace kite::tcg {
+
+// The operand size of a sized row: 1 = 16, 2 = 32, 3 = 64 bits (Insn::width); 0 where the row has
+// no sized operand.
+template <unsigned W>
+struct Sized;
+template <>
+struct Sized<0> {
+  using V = u8;  // never used
+  using Z = u8;
+  using Y = u8;
+};
+template <>
+struct Sized<1> {
+  using V = u16;
+  using Z = u16;
+  using Y = u32;
+};
+template <>
+struct Sized<2> {
+  using V = u32;
+  using Z = u32;
+  using Y = u32;
+};
+template <>
+struct Sized<3> {
+  using V = u64;
+  using Z = u32;
+  using Y = u64;
+};
+
+enum class Use : u8 { kRead = 1, kWrite = 2, kReadWrite = 3 };
+
+// Where an operand class lives, for decoder and tests.
+enum class Place : u8 {
+  kModRm,          // ModRM.rm: register or memory
+  kModRmMemory,    // memory only: another encoding with mod 11b
+  kModRmRegister,  // register only
+  kModReg,         // ModRM.reg
+  kOpcode,         // low bits of the opcode
+  kImmediate,
+  kRelative,
+  kFar,
+  kOffset,  // moffs
+  kFixed,   // always the same register, or the constant 1
+  kVvvv,    // VEX.vvvv
+};
+
+// What a row says about one operand. `bytes` is the size of the value (0: sized by the
+// instruction).
+struct OperandSpec {
+  const char* name;
+  Place place;
+  Use use;
+  u8 bytes;
+  bool vector;  // an XMM, MMX or x87 register rather than a general one
+  u8 fixed_register;
+};
+
+// A kind of operand is a struct with
+//   name, place, bytes, sized, vector     facts for decoder and tests
+//   Value<W>                              the type the meaning sees
+//   fetch<W, U>(cpu, insn, value, spot)   before the meaning; false: cpu.fault is set
+//   commit<W, U>(cpu, insn, value, spot)  after it, if written
+// Spot carries what fetch learnt to commit.
+struct Spot {
+  u64 linear = 0;
+  void* host = nullptr;
+};
+
+template <class T, class Insn_>
+inline bool fetch_rm(Cpu& cpu, const Insn_& insn, T& value, Spot& spot, Use use) {
+  if (!insn.is_memory) {
+    value = cpu.get<T>(insn.rm);
+    return true;
+  }
+  if (use == Use::kRead) return cpu.load_operand<T>(insn, value);
+  if (!cpu.linear_address(insn, sizeof(T), Access::kWrite, spot.linear)) return false;
+  if (T* host = cpu.writable<T>(spot.linear)) {
+    spot.host = host;
+    value = load<T>(host);
+    return true;
+  }
+  const bool stack = Cpu::is_stack(insn.segment);
+  return cpu.probe_write(spot.linear, sizeof(T), stack) &&
+         cpu.load_at<T>(spot.linear, value, stack);
+}
+
+template <class T>
+inline bool commit_rm(Cpu& cpu, const Insn& insn, T value, const Spot& spot, Use use) {
+  if (!insn.is_memory) {
+    cpu.put<T>(insn.rm, value);
+    return true;
+  }
+  if (use == Use::kWrite) return cpu.store_operand<T>(insn, value);
+  if (spot.host) {
+    store<T>(spot.host, value);
+    return true;
+  }
+  return cpu.store_at<T>(spot.linear, value, Cpu::is_stack(insn.segment));
+}
+
+enum class SizeLetter : u8 { kB, kW, kD, kQ, kV, kZ, kY };
+
+template <SizeLetter L, unsigned W>
+struct TypeOf {
+  using T = u8;
+};
+template <unsigned W>
+struct TypeOf<SizeLetter::kW, W> {
+  using T = u16;
+};
+template <unsigned W>
+struct TypeOf<SizeLetter::kD, W> {
+  using T = u32;
+};
+template <unsigned W>
+struct TypeOf<SizeLetter::kQ, W> {
+  using T = u64;
+};
+template <unsigned W>
+struct TypeOf<SizeLetter::kV, W> {
+  using T = typename Sized<W>::V;
+};
+template <unsigned W>
+struct TypeOf<SizeLetter::kZ, W> {
+  using T = typename Sized<W>::Z;
+};
+template <unsigned W>
+struct TypeOf<SizeLetter::kY, W> {
+  using T = typename Sized<W>::Y;
+};
+
+constexpr u8 letter_bytes(SizeLetter letter) {
+  switch (letter) {
+    case SizeLetter::kB:
+      return 1;
+    case SizeLetter::kW:
+      return 2;
+    case SizeLetter::kD:
+      return 4;
+    case SizeLetter::kQ:
+      return 8;
+    default:
+      return 0;
+  }
+}
+
+// E, M and R: the general register or memory that ModRM.rm names.
+template <SizeLetter L, Place P>
+struct GeneralRm {
+  static constexpr Place place = P;
+  static constexpr u8 bytes = letter_bytes(L);
+  static constexpr bool sized = bytes == 0;
+  static constexpr bool vector = false;
+  template <unsigned W>
+  using Value = typename TypeOf<L, W>::T;
+  template <unsigned W, Use U>
+  static bool fetch(Cpu& cpu, const Insn& insn, Value<W>& value, Spot& spot) {
+    if constexpr (U == Use::kWrite) return true;
+    return fetch_rm<Value<W>>(cpu, insn, value, spot, U);
+  }
+  template <unsigned W, Use U>
+  static bool commit(Cpu& cpu, const Insn& insn, Value<W> value, const Spot& spot) {
+    return commit_rm<Value<W>>(cpu, insn, value, spot, U);
+  }
+};
+
+// G and the register in the opcode.
+template <SizeLetter L, Place P>
+struct GeneralReg {
+  static constexpr Place place = P;
+  static constexpr u8 bytes = letter_bytes(L);
+  static constexpr bool sized = bytes == 0;
+  static constexpr bool vector = false;
+  template <unsigned W>
+  using Value = typename TypeOf<L, W>::T;
+  template <unsigned W, Use U>
+  static bool fetch(Cpu& cpu, const Insn& insn, Value<W>& value, Spot&) {
+    if constexpr (U != Use::kWrite) value = cpu.get<Value<W>>(insn.reg);
+    return true;
+  }
+  template <unsigned W, Use U>
+  static bool commit(Cpu& cpu, const Insn& insn, Value<W> value, const Spot&) {
+    cpu.put<Value<W>>(insn.reg, value);
+    return true;
+  }
+};
+
+// A register that the encoding does not name.
+template <SizeLetter L, u8 Offset>
+struct FixedRegister {
+  static constexpr Place place = Place::kFixed;
+  static constexpr u8 bytes = letter_bytes(L);
+  static constexpr bool sized = bytes == 0;
+  static constexpr bool vector = false;
+  static constexpr u8 fixed_register = Offset;
+  template <unsigned W>
+  using Value = typename TypeOf<L, W>::T;
+  template <unsigned W, Use U>
+  static bool fetch(Cpu& cpu, const Insn&, Value<W>& value, Spot&) {
+    if constexpr (U != Use::kWrite) value = cpu.get<Value<W>>(Offset);
+    return true;
+  }
+  template <unsigned W, Use U>
+  static bool commit(Cpu& cpu, const Insn&, Value<W> value, const Spot&) {
+    cpu.put<Value<W>>(Offset, value);
+    return true;
+  }
+};
+
+// An operand that is only read and costs nothing: immediates, register numbers.
+template <SizeLetter L, Place P>
+struct ReadOnly {
+  static constexpr Place place = P;
+  static constexpr u8 bytes = letter_bytes(L);
+  static constexpr bool sized = bytes == 0;
+  static constexpr bool vector = false;
+  template <unsigned W>
+  using Value = typename TypeOf<L, W>::T;
+  template <unsigned W, Use U>
+  static bool commit(Cpu&, const Insn&, Value<W>, const Spot&) {
+    return true;
+  }
+};
+
+template <SizeLetter L, bool SignedByte>
+struct Immediate : ReadOnly<L, Place::kImmediate> {
+  using Base = ReadOnly<L, Place::kImmediate>;
+  template <unsigned W, Use U>
+  static bool fetch(Cpu&, const Insn& insn, typename Base::template Value<W>& value, Spot&) {
+    value = static_cast<typename Base::template Value<W>>(i64{insn.imm});
+    return true;
+  }
+};
+
+// moffs: memory at an offset in the instruction.
+template <SizeLetter L>
+struct MemoryOffset {
+  static constexpr Place place = Place::kOffset;
+  static constexpr u8 bytes = letter_bytes(L);
+  static constexpr bool sized = bytes == 0;
+  static constexpr bool vector = false;
+  template <unsigned W>
+  using Value = typename TypeOf<L, W>::T;
+  static bool address(Cpu& cpu, const Insn& insn, unsigned size, Access access, u64& linear) {
+    if (insn.address_kind == AddressKind::kSimple) {
+      linear = insn.imm64 + cpu.segment_base[insn.segment];
+      return true;
+    }
+    return cpu.linear_address_slow(insn.segment, insn.imm64 & insn.address_mask(), size, access,
+                                   linear);
+  }
+  template <unsigned W, Use U>
+  static bool fetch(Cpu& cpu, const Insn& insn, Value<W>& value, Spot&) {
+    if constexpr (U == Use::kWrite) return true;
+    u64 linear;
+    return address(cpu, insn, sizeof value, Access::kRead, linear) &&
+           cpu.load_at<Value<W>>(linear, value);
+  }
+  template <unsigned W, Use U>
+  static bool commit(Cpu& cpu, const Insn& insn, Value<W> value, const Spot&) {
+    u64 linear;
+    return address(cpu, insn, sizeof value, Access::kWrite, linear) &&
+           cpu.store_at<Value<W>>(linear, value);
+  }
+};
+
+#define KITE_OPERAND(NAME, ...)                \
+  struct NAME##Kind : __VA_ARGS__ {            \
+    static constexpr const char* name = #NAME; \
+  };                                           \
+  inline constexpr NAME##Kind NAME {}
+
+KITE_OPERAND(Eb, GeneralRm<SizeLetter::kB, Place::kModRm>);
+KITE_OPERAND(Ew, GeneralRm<SizeLetter::kW, Place::kModRm>);
+KITE_OPERAND(Ed, GeneralRm<SizeLetter::kD, Place::kModRm>);
+KITE_OPERAND(Eq, GeneralRm<SizeLetter::kQ, Place::kModRm>);
+KITE_OPERAND(Ev, GeneralRm<SizeLetter::kV, Place::kModRm>);
+KITE_OPERAND(Ey, GeneralRm<SizeLetter::kY, Place::kModRm>);
+KITE_OPERAND(Mb, GeneralRm<SizeLetter::kB, Place::kModRmMemory>);
+KITE_OPERAND(Mw, GeneralRm<SizeLetter::kW, Place::kModRmMemory>);
+KITE_OPERAND(Md, GeneralRm<SizeLetter::kD, Place::kModRmMemory>);
+KITE_OPERAND(Mq, GeneralRm<SizeLetter::kQ, Place::kModRmMemory>);
+KITE_OPERAND(Mv, GeneralRm<SizeLetter::kV, Place::kModRmMemory>);
+KITE_OPERAND(My, GeneralRm<SizeLetter::kY, Place::kModRmMemory>);
+KITE_OPERAND(Rd, GeneralRm<SizeLetter::kD, Place::kModRmRegister>);
+KITE_OPERAND(Rq, GeneralRm<SizeLetter::kQ, Place::kModRmRegister>);
+KITE_OPERAND(Rv, GeneralRm<SizeLetter::kV, Place::kModRmRegister>);
+KITE_OPERAND(Ry, GeneralRm<SizeLetter::kY, Place::kModRmRegister>);
+KITE_OPERAND(Gb, GeneralReg<SizeLetter::kB, Place::kModReg>);
+KITE_OPERAND(Gw, GeneralReg<SizeLetter::kW, Place::kModReg>);
+KITE_OPERAND(Gd, GeneralReg<SizeLetter::kD, Place::kModReg>);
+KITE_OPERAND(Gq, GeneralReg<SizeLetter::kQ, Place::kModReg>);
+KITE_OPERAND(Gv, GeneralReg<SizeLetter::kV, Place::kModReg>);
+KITE_OPERAND(Gy, GeneralReg<SizeLetter::kY, Place::kModReg>);
+KITE_OPERAND(Zb, GeneralReg<SizeLetter::kB, Place::kOpcode>);
+KITE_OPERAND(Zv, GeneralReg<SizeLetter::kV, Place::kOpcode>);
+KITE_OPERAND(AL, FixedRegister<SizeLetter::kB, kRax * 8>);
+KITE_OPERAND(AH, FixedRegister<SizeLetter::kB, kRax * 8 + 1>);
+KITE_OPERAND(AX, FixedRegister<SizeLetter::kW, kRax * 8>);
+KITE_OPERAND(CL, FixedRegister<SizeLetter::kB, kRcx * 8>);
+KITE_OPERAND(DX, FixedRegister<SizeLetter::kW, kRdx * 8>);
+KITE_OPERAND(EAX, FixedRegister<SizeLetter::kD, kRax * 8>);
+KITE_OPERAND(EDX, FixedRegister<SizeLetter::kD, kRdx * 8>);
+KITE_OPERAND(rAX, FixedRegister<SizeLetter::kV, kRax * 8>);
+KITE_OPERAND(rDX, FixedRegister<SizeLetter::kV, kRdx * 8>);
+KITE_OPERAND(zAX, FixedRegister<SizeLetter::kZ, kRax * 8>);
+KITE_OPERAND(Ib, Immediate<SizeLetter::kB, false>);
+KITE_OPERAND(sIb, Immediate<SizeLetter::kV, true>);  // Ib sign-extended to the operand size
+KITE_OPERAND(Iw, Immediate<SizeLetter::kW, false>);
+KITE_OPERAND(Iz, Immediate<SizeLetter::kV, false>);  // sign-extended to 64 bits
+KITE_OPERAND(Ob, MemoryOffset<SizeLetter::kB>);
+KITE_OPERAND(Ov, MemoryOffset<SizeLetter::kV>);
+
+struct IvKind : ReadOnly<SizeLetter::kV, Place::kImmediate> {
+  static constexpr const char* name = "Iv";
+  template <unsigned W, Use U>
+  static bool fetch(Cpu&, const Insn& insn, Value<W>& value, Spot&) {
+    value = static_cast<Value<W>>(insn.imm64);
+    return true;
+  }
+};
+inline constexpr IvKind Iv{};
+
+// The constant 1 of the shifts.
+struct OneKind : ReadOnly<SizeLetter::kB, Place::kFixed> {
+  static constexpr const char* name = "1";
+  static constexpr u8 fixed_register = 0xff;
+  template <unsigned W, Use U>
+  static bool fetch(Cpu&, const Insn&, Value<W>& value, Spot&) {
+    value = 1;
+    return true;
+  }
+};
+inline constexpr OneKind One{};
+
+// A relative branch: the meaning sees the signed displacement, as 64 bits.
+template <bool Byte>
+struct Relative : ReadOnly<SizeLetter::kQ, Place::kRelative> {
+  static constexpr const char* name = Byte ? "Jb" : "Jz";
+  template <unsigned W, Use U>
+  static bool fetch(Cpu&, const Insn& insn, u64& value, Spot&) {
+    value = static_cast<u64>(i64{insn.imm});
+    return true;
+  }
+};
+inline constexpr Relative<true> Jb{};
+inline constexpr Relative<false> Jz{};
+
+// A far pointer: offset in the low 32 bits, selector above.
+struct ApKind : ReadOnly<SizeLetter::kQ, Place::kFar> {
+  static constexpr const char* name = "Ap";
+  template <unsigned W, Use U>
+  static bool fetch(Cpu&, const Insn& insn, u64& value, Spot&) {
+    value = insn.imm64;
+    return true;
+  }
+};
+inline constexpr ApKind Ap{};
+
+// Memory whose address is all the meaning wants: it sees the offset, cut to the address size.
+struct MKind : ReadOnly<SizeLetter::kQ, Place::kModRmMemory> {
+  static constexpr const char* name = "M";
+  template <unsigned W, Use U>
+  static bool fetch(Cpu& cpu, const Insn& insn, u64& value, Spot&) {
+    value = cpu.effective_address(insn) & insn.address_mask();
+    return true;
+  }
+};
+inline constexpr MKind M{};
+
+// Segment, control and debug registers: the meaning sees the number.
+template <char Letter>
+struct SpecialRegister : ReadOnly<SizeLetter::kB, Place::kModReg> {
+  static constexpr bool vector = true;  // not a general register
+  static constexpr const char* name = Letter == 'S' ? "Sw" : Letter == 'C' ? "Cd" : "Dd";
+  template <unsigned W, Use U>
+  static bool fetch(Cpu&, const Insn& insn, u8& value, Spot&) {
+    value = insn.reg / 8;
+    return true;
+  }
+};
+inline constexpr SpecialRegister<'S'> Sw{};
+inline constexpr SpecialRegister<'C'> Cd{};
+inline constexpr SpecialRegister<'D'> Dd{};
+
+}  // namespace kite::tcg

@@ -1,0 +1,290 @@
+// Row: one instruction, described once. README.md of this folder tells how to write one.
+#pragma once
+
+#include <concepts>
+#include <span>
+#include <type_traits>
+
+#include "accel/tcg/isa/encoding.h"
+#include "accel/tcg/isa/operands.h"
+
+namespace kite::tcg {
+
+// What a row may say about itself besides bytes, operands and flags.
+struct Attributes {
+  u32 bits = 0;
+  constexpr Attributes operator|(Attributes other) const { return {bits | other.bits}; }
+  constexpr bool has(Attributes other) const { return (bits & other.bits) == other.bits; }
+};
+inline constexpr Attributes cpl0{1u << 0};    // #GP(0) unless CPL is 0
+inline constexpr Attributes not64{1u << 1};   // #UD in 64-bit mode
+inline constexpr Attributes only64{1u << 2};  // exists in 64-bit mode only
+inline constexpr Attributes default64{1u
+                                      << 3};  // operand size is 64 in 64-bit mode; 66h makes it 16
+inline constexpr Attributes force64{
+    1u << 4};  // operand size is 64 in 64-bit mode, always (near branches)
+inline constexpr Attributes ends_block{
+    1u << 5};  // may change what the following instructions are decoded with
+inline constexpr Attributes x87{1u << 6};  // #NM if CR0.EM or CR0.TS
+inline constexpr Attributes mmx{1u << 7};  // #UD if CR0.EM, #NM if CR0.TS
+inline constexpr Attributes sse{1u << 8};  // #UD if CR0.EM or not CR4.OSFXSR, #NM if CR0.TS
+inline constexpr Attributes protected_only{1u << 9};  // #UD in real and virtual-8086 mode
+inline constexpr Attributes string{1u << 10};     // takes REP; its REP handler runs many iterations
+inline constexpr Attributes no_rep{1u << 11};     // F2h and F3h raise #UD
+inline constexpr Attributes undefined{1u << 12};  // decodes, raises #UD by definition
+inline constexpr Attributes mxcsr{1u << 13};      // SIMD floating point: may raise #XM
+inline constexpr Attributes wait{1u << 14};       // #NM if CR0.MP and CR0.TS
+inline constexpr Attributes intel_only{1u << 15};
+// Which CPUID features a row needs: offered by the model or #UD. Numbered like Feature.
+struct Cpuid {
+  u16 feature;
+};
+
+struct Lockable {};  // LOCK is legal when the first operand is memory
+inline constexpr Lockable lockable{};
+struct Hot {};  // handlers stamped per operand shape: for what programs execute most
+inline constexpr Hot hot{};
+
+// A row without a meaning: decodes, logs once, raises #UD.
+struct Unimplemented {};
+inline constexpr Unimplemented unimplemented{};
+Flow execute_unimplemented(Cpu& cpu, const Insn& insn);
+
+enum class Shape : u8 { kAny, kRegister, kMemory, kLocked };
+
+struct Row {
+  const char* text = nullptr;  // the encoding as written
+  Encoding encoding;
+  const char* name = nullptr;
+  std::array<OperandSpec, 4> operands = {};
+  u8 operand_count = 0;
+  bool sized = false;            // has an operand of the instruction's operand size
+  const char* flags = "      ";  // OSZAPC: M modified, T tested, B both, 0, 1, - undefined, blank
+  Attributes attributes;
+  std::array<u16, 2> cpuid = {};  // features; 0 none
+  bool is_lockable = false;
+  bool is_implemented = true;
+  std::array<std::array<Handler, 4>, 4> handlers = {};  // [Insn::width][Shape]
+
+  Handler handler(unsigned width, Shape shape) const {
+    const auto& row = handlers[sized ? width : 0];
+    const Handler exact = row[static_cast<unsigned>(shape)];
+    return exact ? exact : row[0];
+  }
+};
+
+// An operand and what the instruction does with it.
+template <class Kind, Use U>
+struct Operand {
+  using K = Kind;
+  static constexpr Use use = U;
+};
+template <class Kind>
+consteval Operand<Kind, Use::kRead> r(Kind) {
+  return {};
+}
+template <class Kind>
+consteval Operand<Kind, Use::kWrite> w(Kind) {
+  return {};
+}
+template <class Kind>
+consteval Operand<Kind, Use::kReadWrite> rw(Kind) {
+  return {};
+}
+
+namespace detail {
+
+template <class T>
+inline constexpr bool is_operand = false;
+template <class K, Use U>
+inline constexpr bool is_operand<Operand<K, U>> = true;
+
+template <class... Ops>
+struct OperandList {
+  static constexpr bool sized = (Ops::K::sized || ...);
+};
+template <class List, class... Args>
+struct Filter {
+  using Type = List;
+};
+template <class... Ops, class First, class... Rest>
+struct Filter<OperandList<Ops...>, First, Rest...> {
+  using Type =
+      typename std::conditional_t<is_operand<First>, Filter<OperandList<Ops..., First>, Rest...>,
+                                  Filter<OperandList<Ops...>, Rest...>>::Type;
+};
+
+template <class Op, unsigned W>
+struct Slot {
+  typename Op::K::template Value<W> value{};
+  Spot spot;
+  bool fetch(Cpu& cpu, const Insn& insn) {
+    return Op::K::template fetch<W, Op::use>(cpu, insn, value, spot);
+  }
+  bool commit(Cpu& cpu, const Insn& insn) {
+    if constexpr (Op::use == Use::kRead) return true;
+    return Op::K::template commit<W, Op::use>(cpu, insn, value, spot);
+  }
+};
+
+template <class Meaning, class... Values>
+inline Flow call(Cpu& cpu, const Insn& insn, Values&... values) {
+  constexpr Meaning meaning{};
+  if constexpr (std::is_invocable_v<Meaning, Cpu&, const Insn&, Values&...>) {
+    if constexpr (std::is_void_v<std::invoke_result_t<Meaning, Cpu&, const Insn&, Values&...>>)
+      return meaning(cpu, insn, values...), Flow::kNext;
+    else
+      return meaning(cpu, insn, values...);
+  } else {
+    if constexpr (std::is_void_v<std::invoke_result_t<Meaning, Cpu&, Values&...>>)
+      return meaning(cpu, values...), Flow::kNext;
+    else
+      return meaning(cpu, values...);
+  }
+}
+
+// Fetch, compute, write back, first operand first: a memory operand stands first, so that its fault
+// comes before any register has changed.
+template <class Meaning, unsigned W, class... Slots>
+inline Flow run(Cpu& cpu, const Insn& insn, Slots&... slots) {
+  if (!(slots.fetch(cpu, insn) && ...)) [[unlikely]]
+    return Flow::kFault;
+  const Flow flow = call<Meaning>(cpu, insn, slots.value...);
+  if (flow == Flow::kFault) [[unlikely]]
+    return flow;
+  if (!(slots.commit(cpu, insn) && ...)) [[unlikely]]
+    return Flow::kFault;
+  return flow;
+}
+
+// LOCK: repeats the meaning until memory was the same before and after it. Registers are written
+// once it has succeeded.
+template <class Meaning, unsigned W, class First, class... Rest>
+inline Flow run_locked(Cpu& cpu, const Insn& insn, First& first, Rest&... rest) {
+  using T = decltype(first.value);
+  if (!first.fetch(cpu, insn) || !(rest.fetch(cpu, insn) && ...)) return Flow::kFault;
+  T* host = static_cast<T*>(first.spot.host);
+  if (!host || reinterpret_cast<std::uintptr_t>(host) % sizeof(T) != 0)
+    return run<Meaning, W>(cpu, insn, first, rest...);
+  const Flags before = cpu.flags;
+  for (;;) {
+    T expected = first.value;
+    const Flow flow = call<Meaning>(cpu, insn, first.value, rest.value...);
+    if (flow == Flow::kFault) return flow;
+    if (std::atomic_ref<T>(*host).compare_exchange_strong(expected, first.value)) {
+      (rest.commit(cpu, insn), ...);
+      return flow;
+    }
+    first.value = expected;
+    (rest.fetch(cpu, insn), ...);
+    cpu.flags = before;
+  }
+}
+
+template <class Meaning, unsigned W, Shape S, class... Ops>
+Flow execute(Cpu& cpu, const Insn& insn) {
+  // The shape is known here where a handler was stamped for it: tell the optimizer.
+  if constexpr (S == Shape::kRegister) {
+    if (insn.is_memory) __builtin_unreachable();
+  } else if constexpr (S == Shape::kMemory || S == Shape::kLocked) {
+    if (!insn.is_memory) __builtin_unreachable();
+  }
+  return [&](auto... slots) {
+    if constexpr (S == Shape::kLocked)
+      return run_locked<Meaning, W>(cpu, insn, slots...);
+    else
+      return run<Meaning, W>(cpu, insn, slots...);
+  }(Slot<Ops, W>{}...);
+}
+
+template <class Meaning, bool IsHot, bool IsLockable, unsigned W, class... Ops>
+consteval void stamp_width(Row& row, OperandList<Ops...>) {
+  auto& handlers = row.handlers[W];
+  if constexpr (IsHot) {
+    handlers[1] = &execute<Meaning, W, Shape::kRegister, Ops...>;
+    handlers[2] = &execute<Meaning, W, Shape::kMemory, Ops...>;
+  } else {
+    handlers[0] = &execute<Meaning, W, Shape::kAny, Ops...>;
+  }
+  if constexpr (IsLockable) handlers[3] = &execute<Meaning, W, Shape::kLocked, Ops...>;
+}
+
+template <class Meaning, bool IsHot, bool IsLockable, class... Ops>
+consteval void stamp(Row& row, OperandList<Ops...> list) {
+  if constexpr ((Ops::K::sized || ...)) {
+    row.sized = true;
+    stamp_width<Meaning, IsHot, IsLockable, 1>(row, list);
+    stamp_width<Meaning, IsHot, IsLockable, 2>(row, list);
+    stamp_width<Meaning, IsHot, IsLockable, 3>(row, list);
+  } else {
+    stamp_width<Meaning, IsHot, IsLockable, 0>(row, list);
+  }
+}
+
+template <class Kind, Use U>
+consteval void apply(Row& row, Operand<Kind, U>) {
+  u8 fixed = 0;
+  if constexpr (Kind::place == Place::kFixed) fixed = Kind::fixed_register;
+  row.operands[row.operand_count++] = {Kind::name,  Kind::place,  U,
+                                       Kind::bytes, Kind::vector, fixed};
+}
+consteval void apply(Row& row, const char* flags) {
+  for (int i = 0; i < 6; ++i)
+    if (flags[i] == 0) bad_encoding("six letters OSZAPC were expected");
+  if (flags[6] != 0) bad_encoding("six letters OSZAPC were expected");
+  row.flags = flags;
+}
+consteval void apply(Row& row, Attributes attributes) {
+  row.attributes = row.attributes | attributes;
+}
+consteval void apply(Row& row, Cpuid cpuid) {
+  row.cpuid[row.cpuid[0] != 0] = cpuid.feature;
+}
+consteval void apply(Row& row, Lockable) {
+  row.is_lockable = true;
+}
+consteval void apply(Row&, Hot) {}
+consteval void apply(Row& row, Unimplemented) {
+  row.is_implemented = false;
+}
+template <class Meaning>
+requires(!is_operand<Meaning> && !std::convertible_to<Meaning, const char*> &&
+         !std::same_as<Meaning, Attributes> && !std::same_as<Meaning, Cpuid> &&
+         !std::same_as<Meaning, Lockable> && !std::same_as<Meaning, Hot> &&
+         !std::same_as<Meaning, Unimplemented>) consteval void apply(Row&, Meaning) {}
+
+template <class First, class... Rest>
+struct Last {
+  using Type = typename Last<Rest...>::Type;
+};
+template <class Only>
+struct Last<Only> {
+  using Type = Only;
+};
+
+}  // namespace detail
+
+// row(encoding, name, operands…, flags, attributes…, meaning): see the README.
+template <class... Args>
+consteval Row row(const char* encoding, const char* name, Args... args) {
+  using Operands = typename detail::Filter<detail::OperandList<>, Args...>::Type;
+  using Meaning = typename detail::Last<Args...>::Type;
+  Row row;
+  row.text = encoding;
+  row.encoding = parse_encoding(encoding);
+  row.name = name;
+  (detail::apply(row, args), ...);
+  if constexpr (std::same_as<Meaning, Unimplemented>) {
+    row.handlers[0][0] = &execute_unimplemented;
+  } else {
+    constexpr bool is_hot = (std::same_as<Args, Hot> || ...);
+    constexpr bool is_lockable = (std::same_as<Args, Lockable> || ...);
+    detail::stamp<Meaning, is_hot, is_lockable>(row, Operands{});
+  }
+  return row;
+}
+
+// Every row of every family; a row's number is its index.
+std::span<const Row> rows();
+
+}  // namespace kite::tcg

@@ -1,0 +1,119 @@
+#include "accel/tcg/tlb.h"
+
+#include <algorithm>
+
+#include "base/bits.h"
+
+namespace kite::tcg {
+
+void TlbSlot::flush() {
+  for (auto& table : data) table.fill({});
+  for (auto& table : exec) table.fill({});
+}
+
+void TlbSlot::flush_non_global() {
+  for (auto& table : data)
+    for (auto& entry : table)
+      if (!(entry.page & TlbEntry::kGlobal)) entry = {};
+  for (auto& table : exec)
+    for (auto& entry : table)
+      if (!entry.global) entry = {};
+}
+
+void TlbSlot::flush_page(u64 page) {
+  for (auto& table : data) {
+    TlbEntry& entry = table[(page / kPageSize) % kTlbEntries];
+    if (entry.read == page || entry.write == page) entry = {};
+  }
+  for (auto& table : exec) {
+    ExecEntry& entry = table[(page / kPageSize) % kExecEntries];
+    if (entry.page == page) entry = {};
+  }
+}
+
+void TlbSlot::protect(u64 physical_page) {
+  for (auto& table : data)
+    for (auto& entry : table)
+      if ((entry.page & ~TlbEntry::kGlobal) == physical_page) entry.write = TlbEntry::kNoPage;
+}
+
+void TlbSlot::protect_all() {
+  for (auto& table : data)
+    for (auto& entry : table) entry.write = TlbEntry::kNoPage;
+}
+
+Tlb::Tlb() {
+  for (auto& slot : slots_) slot = std::make_unique<TlbSlot>();
+  current_ = slots_[0].get();
+  current_->in_use = true;
+  renew(*current_);
+}
+
+void Tlb::renew(TlbSlot& slot) {
+  slot.context = next_context_++;
+}
+
+void Tlb::select(u16 pcid, bool keep) {
+  auto found = std::find_if(slots_.begin(), slots_.end(),
+                            [&](auto& slot) { return slot->in_use && slot->pcid == pcid; });
+  if (found == slots_.end()) {
+    found = std::min_element(slots_.begin(), slots_.end(),
+                             [](auto& a, auto& b) { return a->last_used < b->last_used; });
+    (*found)->flush();
+    renew(**found);
+  } else if (!keep) {
+    (*found)->flush_non_global();
+    renew(**found);
+  }
+  current_ = found->get();
+  current_->pcid = pcid;
+  current_->in_use = true;
+  current_->last_used = ++uses_;
+}
+
+void Tlb::flush_all() {
+  for (auto& slot : slots_) {
+    if (!slot->in_use) continue;
+    slot->flush();
+    renew(*slot);
+    slot->in_use = slot.get() == current_;
+    if (!slot->in_use) slot->last_used = 0;
+  }
+}
+
+void Tlb::flush_all_non_global() {
+  for (auto& slot : slots_) {
+    if (!slot->in_use) continue;
+    slot->flush_non_global();
+    renew(*slot);
+  }
+}
+
+void Tlb::flush_pcid(u16 pcid) {
+  for (auto& slot : slots_) {
+    if (!slot->in_use || slot->pcid != pcid) continue;
+    slot->flush_non_global();
+    renew(*slot);
+  }
+}
+
+void Tlb::flush_page(u64 page) {
+  for (auto& slot : slots_)
+    if (slot->in_use) slot->flush_page(page);
+}
+
+void Tlb::flush_page_of(u16 pcid, u64 page) {
+  for (auto& slot : slots_)
+    if (slot->in_use && slot->pcid == pcid) slot->flush_page(page);
+}
+
+void Tlb::protect(u64 physical_page) {
+  for (auto& slot : slots_)
+    if (slot->in_use) slot->protect(physical_page);
+}
+
+void Tlb::protect_all() {
+  for (auto& slot : slots_) slot->protect_all();
+}
+
+}  // namespace kite::tcg

@@ -1,0 +1,90 @@
+// Tlb: the software translation look-aside buffer: linear page -> host address, by what the access
+// is allowed to do.
+#pragma once
+
+#include <array>
+#include <memory>
+
+#include "base/types.h"
+
+namespace kite::tcg {
+
+// An entry translates one 4 KiB page, whatever the size of the guest's. `read` and `write` are the
+// page's linear address when such an access may go straight to memory, else kNoPage; so a hit is
+// one compare, and MMIO, pages that hold translated code, pages not yet dirty and pages under a
+// breakpoint simply never match.
+struct TlbEntry {
+  static constexpr u64 kNoPage = 1;  // not page-aligned: no address equals it
+  u64 read = kNoPage;
+  u64 write = kNoPage;
+  u64 addend = 0;  // host address less linear address
+  u64 page = 0;    // guest physical address | kGlobal
+  static constexpr u64 kGlobal = 1;
+};
+
+struct CodePage;
+
+// Where instructions come from.
+struct ExecEntry {
+  u64 page = TlbEntry::kNoPage;
+  bool global = false;
+  CodePage* code = nullptr;
+};
+
+// Which privileges an access has: they never share entries.
+enum class Privilege : u8 {
+  kSupervisor,    // CPL < 3, or an implicit access (descriptor tables) at any CPL
+  kUser,          // CPL 3
+  kSupervisorAc,  // CPL < 3 with SMAP suspended by RFLAGS.AC
+};
+inline constexpr unsigned kPrivileges = 3;
+
+inline constexpr unsigned kTlbEntries = 1024;  // per privilege
+inline constexpr unsigned kExecEntries = 256;
+inline constexpr unsigned kTlbSlots =
+    6;  // address spaces kept at a time: Linux rotates through six PCIDs
+
+// The translations of one address space (CR3, PCID).
+struct TlbSlot {
+  std::array<std::array<TlbEntry, kTlbEntries>, kPrivileges> data;
+  std::array<std::array<ExecEntry, kExecEntries>, 2> exec;  // supervisor, user
+  u64 context = 0;  // unique among all slots and times between flushes: validates cached jumps
+  u16 pcid = 0;
+  bool in_use = false;
+  u64 last_used = 0;
+
+  void flush();
+  void flush_non_global();
+  void flush_page(u64 page);
+  // Withdraws write permission from every entry of this guest physical page, or of all pages.
+  void protect(u64 physical_page);
+  void protect_all();
+};
+
+// All slots of a vCPU.
+class Tlb {
+ public:
+  Tlb();
+
+  TlbSlot& current() { return *current_; }
+
+  // The slot of `pcid`, taken from the least recently used if it has none. `keep` leaves its
+  // entries alone (CR3 bit 63).
+  void select(u16 pcid, bool keep);
+  void flush_all();  // global pages too
+  void flush_all_non_global();
+  void flush_pcid(u16 pcid);  // not global pages
+  void flush_page(u64 page);  // current PCID, and global pages everywhere
+  void flush_page_of(u16 pcid, u64 page);
+  void protect(u64 physical_page);
+  void protect_all();
+
+ private:
+  void renew(TlbSlot& slot);
+  std::array<std::unique_ptr<TlbSlot>, kTlbSlots> slots_;
+  TlbSlot* current_;
+  u64 next_context_ = 1;
+  u64 uses_ = 0;
+};
+
+}  // namespace kite::tcg
