@@ -2,6 +2,7 @@
 
 #include "accel/x86/cpu_model.h"
 #include "accel/x86/descriptor.h"
+#include "accel/x86/registers.h"
 
 namespace kite {
 
@@ -21,6 +22,39 @@ X86State X86State::after_reset() {
   state.gpr[kRdx] = kProcessorSignature;
   state.fpu.ftw = 0xff;  // table 9-1: the tag word is 5555h, all registers zero
   return state;
+}
+
+void X86State::init(bool boot_processor) {
+  X86State fresh = after_reset();
+  constexpr u64 kCaches = kite::cr0::kCd | kite::cr0::kNw;  // their state survives
+  fresh.cr0 = (fresh.cr0 & ~kCaches) | (cr0 & kCaches);
+  fresh.fpu = fpu;
+  fresh.star = star;
+  fresh.lstar = lstar;
+  fresh.cstar = cstar;
+  fresh.sfmask = sfmask;
+  fresh.kernel_gs_base = kernel_gs_base;
+  fresh.sysenter_cs = sysenter_cs;
+  fresh.sysenter_esp = sysenter_esp;
+  fresh.sysenter_eip = sysenter_eip;
+  fresh.pat = pat;
+  fresh.tsc = tsc;
+  fresh.tsc_aux = tsc_aux;
+  fresh.tsc_adjust = tsc_adjust;
+  fresh.misc_enable = misc_enable;
+  fresh.mtrr_def_type = mtrr_def_type;
+  fresh.kvm_system_time = kvm_system_time;
+  fresh.kvm_wall_clock = kvm_wall_clock;
+  fresh.mp_state = boot_processor ? MpState::kRunning : MpState::kWaitForSipi;
+  *this = fresh;
+}
+
+void X86State::start_up(u8 vector) {
+  if (mp_state != MpState::kWaitForSipi) return;
+  segments[kCs].selector = static_cast<u16>(vector << 8);
+  segments[kCs].base = u64{vector} << 12;
+  rip = 0;
+  mp_state = MpState::kRunning;
 }
 
 }  // namespace kite

@@ -118,6 +118,11 @@ struct X86State {
 
   // The state after RESET (SDM 3A table 9-1); application processors then wait for SIPI.
   static X86State after_reset();
+  // INIT (SDM 3A table 9-1): as RESET, but what is not the integer core keeps its value. The boot
+  // processor starts at the reset vector, the others wait for SIPI.
+  void init(bool boot_processor);
+  // SIPI: starts a processor that waits for it in real mode at page `vector`; else nothing.
+  void start_up(u8 vector);
 };
 
 }  // namespace kite

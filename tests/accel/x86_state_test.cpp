@@ -19,6 +19,34 @@ TEST(X86State, ResetFetchesFromSixteenBytesBelow4GiB) {
   EXPECT_EQ(state.gpr[kRdx] >> 8 & 15, 15u);
 }
 
+TEST(X86State, InitKeepsWhatIsNotTheIntegerCore) {
+  X86State state = X86State::after_reset();
+  state.cr0 = 0x80000011;
+  state.gpr[kRbx] = 1;
+  state.tsc = 77;
+  state.fpu.mxcsr = 0x1fa0;
+  state.efer = 0xd01;
+  state.init(true);
+  EXPECT_EQ(state.cr0, 0x10u);  // CD and NW were clear, and stay so
+  EXPECT_EQ(state.gpr[kRbx], 0u);
+  EXPECT_EQ(state.tsc, 77u);
+  EXPECT_EQ(state.fpu.mxcsr, 0x1fa0u);
+  EXPECT_EQ(state.efer, 0u);
+  EXPECT_EQ(state.mp_state, MpState::kRunning);
+}
+
+TEST(X86State, SipiStartsOnlyAProcessorThatWaits) {
+  X86State state = X86State::after_reset();
+  state.start_up(0x9a);
+  EXPECT_EQ(state.segments[kCs].selector, 0xf000);
+  state.init(false);
+  state.start_up(0x9a);
+  EXPECT_EQ(state.segments[kCs].selector, 0x9a00);
+  EXPECT_EQ(state.segments[kCs].base, 0x9a000u);
+  EXPECT_EQ(state.rip, 0u);
+  EXPECT_EQ(state.mp_state, MpState::kRunning);
+}
+
 TEST(Descriptor, AFlat64BitCodeSegmentUnpacks) {
   Segment code = unpack_descriptor(8, 0x00af9b000000ffff);
   EXPECT_EQ(
