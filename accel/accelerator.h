@@ -48,6 +48,9 @@ class InterruptPort {
   // IA32_APIC_BASE, IA32_TSC_DEADLINE and the x2APIC range 800h–8FFh; false means #GP.
   virtual bool read_msr(u32 index, u64& value) = 0;
   virtual bool write_msr(u32 index, u64 value) = 0;
+  // The TSC was moved (WRMSR to IA32_TSC or IA32_TSC_ADJUST, set_state): it is now
+  // clock x tsc_hz + offset. TSC deadlines are measured against it.
+  virtual void set_tsc_offset(i64 /*offset*/) {}
 };
 
 // What may be signalled to a vCPU from any thread.

@@ -1,0 +1,126 @@
+#include "machine/accelerators.h"
+
+#include <vector>
+
+#include "machine/speed_probe.h"
+#if __has_include("accel/tcg/tcg.h")
+#include "accel/tcg/tcg.h"
+#define KITE_HAS_TCG
+#endif
+#if defined(KITE_HAS_KVM) && __has_include("accel/kvm/kvm.h")
+#include "accel/kvm/kvm.h"
+#else
+#undef KITE_HAS_KVM
+#endif
+
+namespace kite {
+namespace {
+
+using Kinds = std::span<const AcceleratorKind* const>;
+
+const AcceleratorKind* find(std::string_view name, Kinds kinds) {
+  for (const AcceleratorKind* kind : kinds) {
+    if (kind->name == name) return kind;
+  }
+  return nullptr;
+}
+
+std::vector<std::string_view> split(std::string_view text) {
+  std::vector<std::string_view> words;
+  for (std::size_t end = 0; end != text.npos; text.remove_prefix(end + 1)) {
+    end = text.find(':');
+    words.push_back(text.substr(0, end));
+    if (end == text.npos) break;
+  }
+  return words;
+}
+
+std::string names(Kinds kinds) {
+  std::string text = "auto";
+  for (const AcceleratorKind* kind : kinds) text += fmt::format(", {}", kind->name);
+  return text;
+}
+
+// Known everywhere, also where it is not built in: the script that says kvm:tcg runs on any host.
+bool is_known(std::string_view name, Kinds kinds) {
+  return name == "kvm" || name == "tcg" || find(name, kinds) != nullptr;
+}
+
+std::string why_not(std::string_view name, Kinds kinds) {
+  const AcceleratorKind* kind = find(name, kinds);
+  if (kind == nullptr) return fmt::format("{} is not part of this build", name);
+  Result<> usable = kind->probe();
+  return usable ? "" : fmt::format("{} is not usable: {}", name, usable.error().message);
+}
+
+// What stands between KVM and being the better choice, or what speaks for it.
+bool is_worth_it(const AcceleratorKind& kvm, std::string& reason) {
+  if (Result<> usable = kvm.probe(); !usable) {
+    reason = fmt::format("{} is not usable: {}", kvm.name, usable.error().message);
+    return false;
+  }
+  Result<u64> speed = measure_speed(kvm);
+  if (!speed) {
+    reason = fmt::format("{} is not usable: {}", kvm.name, speed.error().message);
+    return false;
+  }
+  const bool fast = *speed >= kWorthwhileSpeed;
+  reason = fmt::format("{} {} million instructions per second{}", kvm.name,
+                       fast ? "runs more than" : "runs only about",
+                       fast ? kWorthwhileSpeed / 1'000'000 : *speed / 1'000'000,
+                       fast ? "" : " on this host");
+  return fast;
+}
+
+Result<AcceleratorChoice> choose_automatically(Kinds kinds) {
+  std::string reason = "kvm is not part of this build";
+  const AcceleratorKind* kvm = find("kvm", kinds);
+  if (kvm != nullptr && is_worth_it(*kvm, reason)) return AcceleratorChoice{kvm, reason};
+  const AcceleratorKind* tcg = find("tcg", kinds);
+  if (tcg != nullptr) return AcceleratorChoice{tcg, reason};
+  // A build without an interpreter takes a slow KVM rather than none.
+  if (kvm != nullptr && kvm->probe()) return AcceleratorChoice{kvm, "nothing else is built in"};
+  return fail(ErrorKind::kUnavailable, "--accel auto: no accelerator is usable: {}", reason);
+}
+
+}  // namespace
+
+Kinds accelerator_kinds() {
+  static const std::vector<const AcceleratorKind*> kinds = {
+#ifdef KITE_HAS_KVM
+      &kvm_kind(),
+#endif
+#ifdef KITE_HAS_TCG
+      &tcg_kind(),
+#endif
+  };
+  return kinds;
+}
+
+Result<> check_accelerator_list(std::string_view text, Kinds kinds) {
+  if (text == "auto") return {};
+  for (std::string_view word : split(text)) {
+    if (!is_known(word, kinds)) {
+      return fail(ErrorKind::kUsage, "--accel {}: '{}' is no accelerator; there are {}", text, word,
+                  names(kinds));
+    }
+  }
+  return {};
+}
+
+Result<AcceleratorChoice> choose_accelerator(std::string_view text, Kinds kinds) {
+  KITE_CHECK(check_accelerator_list(text, kinds));
+  if (text == "auto") return choose_automatically(kinds);
+  std::string reasons;
+  for (std::string_view word : split(text)) {
+    std::string reason = why_not(word, kinds);
+    if (reason.empty()) {
+      reason = reasons.empty() ? fmt::format("--accel {}", text) : reasons;
+      return AcceleratorChoice{find(word, kinds), reason};
+    }
+    reasons += (reasons.empty() ? "" : "; ") + reason;
+  }
+  return fail(ErrorKind::kUnavailable, "--accel {}: {}", text, reasons);
+}
+
+}  // namespace kite

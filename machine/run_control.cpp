@@ -1,0 +1,39 @@
+#include "machine/run_control.h"
+
+#include <utility>
+
+namespace kite {
+
+void RunControl::finish(OutcomeKind kind, int status, std::string reason) {
+  {
+    std::lock_guard lock(mutex_);
+    if (ending_) return;
+    ending_ = Ending{kind, status, std::move(reason)};
+  }
+  wake_();
+}
+
+void RunControl::fail(const Error& error) {
+  finish(OutcomeKind::kHostError, static_cast<int>(error.kind), error.message);
+}
+
+void RunControl::request_reset(std::string source) {
+  {
+    std::lock_guard lock(mutex_);
+    if (reset_source_) return;
+    reset_source_ = std::move(source);
+  }
+  wake_();
+}
+
+std::optional<RunControl::Ending> RunControl::ending() const {
+  std::lock_guard lock(mutex_);
+  return ending_;
+}
+
+std::optional<std::string> RunControl::take_reset() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(reset_source_, std::nullopt);
+}
+
+}  // namespace kite

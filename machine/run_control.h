@@ -1,0 +1,43 @@
+// RunControl: what ends or restarts a run; the first cause wins.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "machine/outcome.h"
+
+namespace kite {
+
+// Chips call it on vCPU threads with their own locks held, so it only notes the cause and wakes the
+// I/O loop.
+class RunControl {
+ public:
+  struct Ending {
+    OutcomeKind kind;
+    int status;
+    std::string reason;
+  };
+
+  // `wake` makes the I/O loop look at ending() and take_reset(). Any thread.
+  explicit RunControl(std::function<void()> wake) : wake_(std::move(wake)) {}
+
+  void finish(OutcomeKind kind, std::string reason) { finish(kind, status_of(kind), reason); }
+  void finish(OutcomeKind kind, int status, std::string reason);
+  void fail(const Error& error);
+  // `source` is the chip that was asked: "port 92h".
+  void request_reset(std::string source);
+
+  std::optional<Ending> ending() const;
+  std::optional<std::string> take_reset();
+
+ private:
+  std::function<void()> wake_;
+  mutable std::mutex mutex_;  // guards everything below
+  std::optional<Ending> ending_;
+  std::optional<std::string> reset_source_;
+};
+
+}  // namespace kite

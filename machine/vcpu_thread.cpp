@@ -1,0 +1,146 @@
+#include "machine/vcpu_thread.h"
+
+namespace kite {
+namespace {
+
+thread_local VcpuThread* current_vcpu = nullptr;
+
+}  // namespace
+
+VcpuThread* VcpuThread::current() {
+  return current_vcpu;
+}
+
+void VcpuThread::attach(Vcpu& vcpu, InterruptPort* interrupts) {
+  vcpu_ = &vcpu;
+  interrupts_ = interrupts;
+}
+
+void VcpuThread::start() {
+  thread_ = std::thread([this] { loop(); });
+}
+
+void VcpuThread::park() {
+  std::unique_lock lock(mutex_);
+  park_requested_ = true;
+  vcpu_->kick();
+  changed_.notify_all();
+  changed_.wait(lock, [this] { return parked_ || ended_; });
+}
+
+void VcpuThread::resume(bool new_state) {
+  std::lock_guard lock(mutex_);
+  park_requested_ = false;
+  if (new_state) {
+    halted_ = woken_ = hard_woken_ = false;
+    dead_.store(false);
+  }
+  changed_.notify_all();
+}
+
+void VcpuThread::stop() {
+  if (!thread_.joinable()) return;
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+    vcpu_->kick();
+    changed_.notify_all();
+  }
+  thread_.join();
+}
+
+void VcpuThread::signal(Signal signal, u32 argument) {
+  if (vcpu_ == nullptr) return;  // a wire moved while the board was being built
+  vcpu_->signal(signal, argument);
+  std::lock_guard lock(mutex_);
+  woken_ = true;
+  if (signal != Signal::kInterrupt) {
+    hard_woken_ = true;
+    dead_.store(false);
+  }
+  changed_.notify_all();
+}
+
+void VcpuThread::loop() {
+  current_vcpu = this;
+  while (wait_until_runnable()) {
+    Result<Exit> exit = vcpu_->run(kNever);
+    if (!exit) {
+      owner_.vcpu_failed(*this, exit.error());
+      break;
+    }
+    handle(*exit);
+  }
+  final_rip_ = vcpu_->state().rip;
+  std::lock_guard lock(mutex_);
+  ended_ = true;
+  changed_.notify_all();
+}
+
+// False: the thread is to end.
+bool VcpuThread::wait_until_runnable() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    parked_ = park_requested_;
+    if (parked_) changed_.notify_all();
+    changed_.wait(lock, [this] { return stopping_ || park_requested_ != parked_ || runnable(); });
+    if (stopping_) return false;
+    if (park_requested_) continue;
+    parked_ = false;
+    if (!runnable()) continue;
+    const bool must_ask = halted_ && !hard_woken_;
+    woken_ = false;
+    if (must_ask) {
+      // Most wake-ups of a halted vCPU are an interrupt, but a masked one must not end the HLT.
+      lock.unlock();
+      const bool pending = interrupt_pending();
+      lock.lock();
+      if (!pending) continue;
+    }
+    halted_ = hard_woken_ = false;
+    return true;
+  }
+}
+
+bool VcpuThread::runnable() const {
+  if (park_requested_) return false;
+  return !halted_ || hard_woken_ || (woken_ && interruptible_);
+}
+
+bool VcpuThread::interrupt_pending() {
+  return interrupts_ != nullptr && interrupts_->pending();
+}
+
+void VcpuThread::handle(const Exit& exit) {
+  switch (exit.kind) {
+    case Exit::Kind::kHalted:
+      return halt(exit.interrupts_enabled);
+    case Exit::Kind::kReset:
+      return owner_.vcpu_asks_for_reset(*this);
+    case Exit::Kind::kShutdown:
+      owner_.vcpu_shut_down(*this);
+      return halt(false);
+    case Exit::Kind::kDeadline:
+    case Exit::Kind::kKicked:
+    case Exit::Kind::kDebug:
+      return;
+  }
+}
+
+void VcpuThread::halt(bool interrupts_enabled) {
+  bool dead = false;
+  {
+    std::lock_guard lock(mutex_);
+    halted_ = true;
+    interruptible_ = interrupts_enabled;
+    if (interrupts_enabled) {
+      woken_ = true;  // ask once: the interrupt may have come before the HLT
+    } else if (!hard_woken_) {
+      dead = true;
+      dead_.store(true);
+    }
+  }
+  if (dead) owner_.vcpu_is_dead(*this);
+}
+
+}  // namespace kite

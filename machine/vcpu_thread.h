@@ -1,0 +1,90 @@
+// VcpuThread: the thread of one vCPU: runs it, sleeps while it is halted, parks it when asked.
+//
+// Words. *Parked*: the thread has left Vcpu::run and waits for resume(); the vCPU's state may be
+// read and written by whoever parked it. *Halted*: the vCPU executed HLT; the thread sleeps until a
+// signal. *Dead*: halted with interrupts off, so that no interrupt will ever end it.
+//
+// Invariants. Vcpu::run is called only on the thread itself and never with mutex_ held. A signal
+// that arrives between the return of run() and the sleep is not lost: it sets `woken_`, which is
+// cleared before run() and looked at after it, both under mutex_.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "accel/accelerator.h"
+
+namespace kite {
+
+class VcpuThread {
+ public:
+  // Told on the vCPU's own thread.
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    virtual void vcpu_shut_down(VcpuThread& vcpu) = 0;  // triple fault
+    virtual void vcpu_asks_for_reset(VcpuThread& vcpu) = 0;
+    virtual void vcpu_is_dead(VcpuThread& vcpu) = 0;
+    virtual void vcpu_failed(VcpuThread& vcpu, const Error& error) = 0;
+  };
+
+  VcpuThread(unsigned index, Owner& owner) : index_(index), owner_(owner) {}
+  ~VcpuThread() { stop(); }
+  VcpuThread(const VcpuThread&) = delete;
+  VcpuThread& operator=(const VcpuThread&) = delete;
+
+  // Before start(). `interrupts` may be null; both outlive the thread's run.
+  void attach(Vcpu& vcpu, InterruptPort* interrupts);
+  void start();
+
+  // Returns when the thread is parked. Not on a vCPU's thread.
+  void park();
+  // Goes on; a vCPU that was given a new state is no longer halted.
+  void resume(bool new_state);
+  // Ends the thread and waits for it. Not on a vCPU's thread.
+  void stop();
+
+  // Any thread, also before attach().
+  void signal(Signal signal, u32 argument = 0);
+
+  unsigned index() const { return index_; }
+  bool is_dead() const { return dead_.load(); }
+  // Where it stood when it stopped.
+  std::optional<u64> final_rip() const { return final_rip_; }
+
+  // The vCPU whose thread this is, or null.
+  static VcpuThread* current();
+
+ private:
+  void loop();
+  bool wait_until_runnable();
+  bool runnable() const;
+  void handle(const Exit& exit);
+  void halt(bool interrupts_enabled);
+  bool interrupt_pending();
+
+  const unsigned index_;
+  Owner& owner_;
+  Vcpu* vcpu_ = nullptr;
+  InterruptPort* interrupts_ = nullptr;
+  std::thread thread_;
+  std::atomic<bool> dead_{false};
+  std::optional<u64> final_rip_;  // written by the thread, read after it has ended
+
+  std::mutex mutex_;  // guards everything below
+  std::condition_variable changed_;
+  bool park_requested_ = false;
+  bool parked_ = false;
+  bool stopping_ = false;
+  bool ended_ = false;
+  bool halted_ = false;
+  bool interruptible_ = false;  // while halted: an interrupt ends it
+  bool woken_ = false;          // a signal has come since run() was last called
+  bool hard_woken_ = false;     // … and it was not just an interrupt: NMI, INIT, start-up
+};
+
+}  // namespace kite
