@@ -47,6 +47,9 @@ class Mapping {
 };
 
 tl::unexpected<Error> map_failure(const BackendConfig& config, int error_number) {
+  if (config.hugetlb.value_or(false) && error_number == ENOMEM)
+    return fail(ErrorKind::kUnavailable, "{}: this host has not enough free huge pages for size={}",
+                option_text(config, "hugetlb", "on"), format_size(config.size));
   return fail_errno(ErrorKind::kUnavailable, error_number,
                     size_text(config) + ": cannot be mapped");
 }

@@ -1,0 +1,57 @@
+// Helpers for tests about processes: what this one holds open, and code run in a child.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace kite::test {
+
+// How many descriptors this process has open.
+int open_descriptors();
+
+// The entries of /dev/shm, sorted; empty where there is no such directory.
+std::vector<std::string> shm_entries();
+
+struct ChildResult {
+  int status = -1;  // as from the child's exit, or 128 + signal
+  std::string text;
+};
+
+// Runs `body` in a forked child; what it returns is the text, and the status is 0.
+ChildResult in_child(const std::function<std::string()>& body);
+
+// Starts this test program again as another process, running only the (disabled) test `name`.
+// Returns its exit status; output goes to `output` when given.
+int run_own_test(const std::vector<std::string>& prefix, const std::string& name,
+                 std::string* output = nullptr);
+
+// A directory of its own, removed at the end.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory();
+  ~TemporaryDirectory();
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  const std::string& path() const { return path_; }
+  std::vector<std::string> entries() const;
+
+ private:
+  std::string path_;
+};
+
+// Linked with a sanitizer that needs huge amounts of address space?
+constexpr bool kAddressSanitizer =
+#if defined(__SANITIZE_ADDRESS__)
+    true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+    true;
+#else
+    false;
+#endif
+#else
+    false;
+#endif
+
+}  // namespace kite::test
