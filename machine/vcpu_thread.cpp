@@ -20,6 +20,11 @@ void VcpuThread::start() {
   thread_ = std::thread([this] { loop(); });
 }
 
+void VcpuThread::detach() {
+  stop();
+  vcpu_ = nullptr;
+}
+
 void VcpuThread::park() {
   std::unique_lock lock(mutex_);
   park_requested_ = true;

@@ -40,6 +40,8 @@ class VcpuThread {
   // Before start(). `interrupts` may be null; both outlive the thread's run.
   void attach(Vcpu& vcpu, InterruptPort* interrupts);
   void start();
+  // Stops; signals vanish from now on.
+  void detach();
 
   // Returns when the thread is parked. Not on a vCPU's thread.
   void park();

@@ -1,0 +1,197 @@
+// The microvm board: what a kernel without a PCI bus needs, and nothing else.
+//
+//   8254 ─── IRQ 0 ┐                     ┌─ 8259 pair ── INTR ── LINT0 ┐
+//   RTC ──── IRQ 8 ┼── ISA interrupts ───┤                             local APIC ── vCPU
+//   COM1 ─── IRQ 4 │   (IRQ 0 is input 2 └─ I/O APIC ──── messages ────┘
+//   i8042 ── 1, 12 │    of the I/O APIC)        │
+//   ACPI ─── IRQ 9 ┘                     HPET ──┘ (inputs 16–23; or as IRQ 0 and 8)
+//
+// The A20 gates of i8042 and port 92h lead nowhere: address line 20 always passes.
+#include <atomic>
+#include <chrono>
+
+#include "base/log.h"
+#include "devices/input/i8042.h"
+#include "devices/irq/apic_bus.h"
+#include "devices/irq/io_apic.h"
+#include "devices/irq/pic_8259.h"
+#include "devices/platform/acpi_pm.h"
+#include "devices/platform/port_92.h"
+#include "devices/platform/pvpanic.h"
+#include "devices/platform/reset_register.h"
+#include "devices/serial/uart_16550.h"
+#include "devices/time/hpet.h"
+#include "devices/time/pit_8254.h"
+#include "devices/time/rtc_mc146818.h"
+#include "machine/boards/addresses.h"
+#include "machine/boards/builders.h"
+#include "machine/machine_build.h"
+
+namespace kite {
+namespace {
+
+// The sixteen ISA interrupt wires, each to both interrupt controllers.
+struct IsaInterrupts {
+  Pic8259Pair* pic = nullptr;
+  IoApic* io_apic = nullptr;
+  // The HPET stands in for the 8254 and the RTC ("legacy replacement", HPET 1.0a 2.3.8).
+  std::atomic<bool> hpet_replaces{false};
+
+  void set(unsigned irq, bool level) {
+    pic->set_irq(irq, level);
+    io_apic->set_irq(irq == irq::kTimer ? irq::kTimerInput : irq, level);
+  }
+  Line line(unsigned irq) {
+    return Line([this, irq](bool level) { set(irq, level); });
+  }
+  // A wire that the HPET may take over.
+  Line replaceable_line(unsigned irq) {
+    return Line([this, irq](bool level) {
+      if (!hpet_replaces.load()) set(irq, level);
+    });
+  }
+};
+
+std::function<void()> reset_by(MachineBuild& machine, const char* source) {
+  return [&control = machine.control(), source] { control.request_reset(source); };
+}
+
+// 8259 pair, I/O APIC and local APICs.
+Result<IsaInterrupts*> add_interrupt_controllers(MachineBuild& machine) {
+  auto& isa = machine.chips().join<IsaInterrupts>();
+  auto& bus = machine.chips().join<ApicBus>();
+  LocalApic& boot_apic = machine.local_apics(
+      address::kLocalApic, bus,
+      {.acknowledge_external = [&isa]() -> std::optional<u8> { return isa.pic->acknowledge(); },
+       .end_of_interrupt = [&isa](u8 vector) { isa.io_apic->eoi(vector); }});
+
+  isa.pic = &machine.chips().add<Pic8259Pair>(
+      Line([&boot_apic](bool level) { boot_apic.set_lint(0, level); }));
+  KITE_CHECK(machine.ports("8259", address::kPicMaster, 2, isa.pic->master_ports()));
+  KITE_CHECK(machine.ports("8259", address::kPicSlave, 2, isa.pic->slave_ports()));
+  KITE_CHECK(machine.ports("8259", address::kElcr, 2, isa.pic->elcr_ports()));
+
+  isa.io_apic = &machine.chips().add<IoApic>(u8{0}, IoApic::Version::k20, bus);
+  machine.mmio("io-apic", address::kIoApic, IoApic::kSize, *isa.io_apic);
+  return &isa;
+}
+
+Hpet::Wiring hpet_wiring(IsaInterrupts& isa) {
+  Hpet::Wiring wiring;
+  constexpr unsigned kFirstInput = 16;  // the inputs above the ISA interrupts belong to nobody else
+  for (unsigned input = kFirstInput; input < IoApic::kInputs; input++) {
+    wiring.route_mask |= 1u << input;
+    wiring.routes[input] = Line([&isa, input](bool level) { isa.io_apic->set_irq(input, level); });
+  }
+  wiring.legacy_irq0 = isa.line(irq::kTimer);
+  wiring.legacy_irq8 = isa.line(irq::kRtc);
+  wiring.legacy_replacement = Line([&isa](bool level) { isa.hpet_replaces.store(level); });
+  return wiring;
+}
+
+i64 time_of_day() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+Result<> add_timers(MachineBuild& machine, IsaInterrupts& isa) {
+  ChipSet& chips = machine.chips();
+  auto& pit = chips.add<Pit8254>(machine.clock(), isa.replaceable_line(irq::kTimer));
+  KITE_CHECK(machine.ports("8254", address::kPit, 4, pit));
+  KITE_CHECK(machine.ports("port-61h", address::kSystemControlB, 1, pit.port_61()));
+
+  auto& rtc =
+      chips.add<RtcMc146818>(isa.replaceable_line(irq::kRtc), machine.clock(), time_of_day());
+  KITE_CHECK(machine.ports("rtc", address::kRtc, RtcMc146818::kSize, rtc));
+
+  auto& hpet = chips.add<Hpet>(machine.clock(), hpet_wiring(isa));
+  machine.mmio("hpet", address::kHpet, Hpet::kSize, hpet);
+  return {};
+}
+
+Result<> add_serial_and_keyboard(MachineBuild& machine, IsaInterrupts& isa) {
+  ChipSet& chips = machine.chips();
+  auto& com1 = chips.add<Uart16550>(isa.line(irq::kCom1), machine.serial(), machine.clock());
+  KITE_CHECK(machine.ports("com1", address::kCom1, Uart16550::kSize, com1));
+
+  auto& keyboard = chips.add<I8042>(I8042::Wires{.irq1 = isa.line(irq::kKeyboard),
+                                                 .irq12 = isa.line(irq::kAuxiliary),
+                                                 .a20 = Line(),
+                                                 .on_reset = reset_by(machine, "the i8042")});
+  KITE_CHECK(machine.ports("i8042", address::kI8042Data, 1, keyboard.data_port()));
+  return machine.ports("i8042", address::kI8042Command, 1, keyboard.command_port());
+}
+
+std::function<void(u8)> sleep_action(RunControl& control) {
+  return [&control](u8 type) {
+    if (type == kAcpiSleepTypeS5) {
+      control.finish(OutcomeKind::kPowerOff, "the guest powered off");
+    } else {
+      static log::Limiter limiter;
+      if (limiter.allow()) log::debug("acpi: sleep type {} is not one that \\_Sx names", type);
+    }
+  };
+}
+
+Result<> add_power_management(MachineBuild& machine, IsaInterrupts& isa) {
+  ChipSet& chips = machine.chips();
+  auto& pm = chips.add<AcpiPm>(isa.line(irq::kSci), machine.clock(), AcpiPm::TimerWidth::k24,
+                               sleep_action(machine.control()));
+  KITE_CHECK(machine.ports("acpi-pm", address::kAcpiPm, AcpiPm::kSize, pm));
+
+  auto& reset = chips.add<ResetRegister>(reset_by(machine, "the reset register"));
+  KITE_CHECK(machine.ports("reset", address::kResetRegister, ResetRegister::kSize, reset));
+
+  auto& port_92 = chips.add<Port92>(Line(), reset_by(machine, "port 92h"));
+  return machine.ports("port-92h", address::kPort92, Port92::kSize, port_92);
+}
+
+Result<> add_pvpanic(MachineBuild& machine) {
+  const bool ends = machine.config().end_on_panic;
+  auto& panic = machine.chips().add<Pvpanic>([&control = machine.control(), ends](u8 events) {
+    if ((events & Pvpanic::kPanicked) != 0 && ends) {
+      control.finish(OutcomeKind::kPanic, "the guest's kernel panicked (pvpanic)");
+    } else {
+      log::warning("the guest's kernel panicked and goes on by itself");
+    }
+  });
+  return machine.ports("pvpanic", address::kPvpanic, Pvpanic::kSize, panic);
+}
+
+void describe_to_firmware(MachineBuild& machine) {
+  AcpiFacts facts;
+  for (unsigned index = 0; index < machine.config().cpus; index++) {
+    facts.cpus.push_back({.apic_id = index});
+  }
+  facts.lapic_address = address::kLocalApic;
+  facts.ioapics = {{.id = 0, .address = address::kIoApic, .gsi_base = 0}};
+  facts.overrides = {
+      {.irq = irq::kTimer, .gsi = irq::kTimerInput},
+      {.irq = irq::kSci, .gsi = irq::kSci, .level = true},
+  };
+  facts.sci_irq = irq::kSci;
+  facts.pm1_event_port = address::kAcpiPm + AcpiPm::kPm1aEvent;
+  facts.pm1_control_port = address::kAcpiPm + AcpiPm::kPm1aControl;
+  facts.pm_timer_port = address::kAcpiPm + AcpiPm::kPmTimer;
+  facts.reset = AcpiFacts::Reset{address::kResetRegister, ResetRegister::kResetValue};
+  facts.hpet = address::kHpet;
+  facts.pvpanic_port = address::kPvpanic;
+  machine.firmware().acpi = std::move(facts);
+}
+
+}  // namespace
+
+Result<> build_microvm(MachineBuild& machine) {
+  machine.ram(address::kRamHoleStart);
+  IsaInterrupts& isa = *KITE_TRY(add_interrupt_controllers(machine));
+  KITE_CHECK(add_timers(machine, isa));
+  KITE_CHECK(add_serial_and_keyboard(machine, isa));
+  KITE_CHECK(add_power_management(machine, isa));
+  KITE_CHECK(add_pvpanic(machine));
+  KITE_CHECK(add_test_ports(machine));
+  describe_to_firmware(machine);
+  return {};
+}
+
+}  // namespace kite

@@ -1,0 +1,59 @@
+#include "machine/boot_program.h"
+
+#include "firmware/acpi.h"
+#include "firmware/e820.h"
+#include "firmware/layout.h"
+#include "firmware/mp_table.h"
+#include "firmware/smbios.h"
+#include "machine/boot/kernel_image.h"
+#include "machine/boot/read_file.h"
+
+namespace kite {
+
+// RSDP's address, or 0 on a board without tables.
+Result<Gpa> BootProgram::write_tables() {
+  if (!firmware_.acpi) return Gpa{0};
+  AcpiTables acpi = KITE_TRY(acpi_tables(*firmware_.acpi, layout::kAcpi, layout::kAcpiSize));
+  memory_.write(layout::kAcpi, acpi.bytes);
+
+  SmbiosFacts smbios;
+  smbios.product = config_.machine;
+  smbios.cpus = config_.cpus;
+  smbios.ram_size = memory_size_of(config_);
+  memory_.write(layout::kSmbios, smbios_tables(smbios, layout::kSmbios));
+  memory_.write(layout::kMpTable, mp_table(*firmware_.acpi, layout::kMpTable));
+  return acpi.rsdp;
+}
+
+// Everything a kernel is entered with lies below 1 MiB.
+Result<> BootProgram::check_low_memory() const {
+  if (!firmware_.ram.empty() && firmware_.ram.front().size >= layout::kLowHoleEnd) return {};
+  return fail(ErrorKind::kUsage, "--memory: booting needs the first 1 MiB");
+}
+
+Result<X86State> BootProgram::load() {
+  KITE_CHECK(check_low_memory());
+  const u64 ram = memory_size_of(config_);
+  std::vector<u8> kernel, initrd;
+  if (config_.kernel_image.empty()) {
+    // A compressed kernel may be larger than the RAM of a machine that is too small for it, but
+    // nothing sensible is larger than this.
+    kernel = KITE_TRY(read_file(config_.kernel, "kernel", GiB));
+  }
+  if (!config_.initrd.empty()) initrd = KITE_TRY(read_file(config_.initrd, "initrd", ram));
+
+  BootRequest request;
+  request.kernel_name = config_.kernel_image.empty() ? config_.kernel : "the built-in kernel";
+  request.kernel = config_.kernel_image.empty() ? kernel : config_.kernel_image;
+  request.initrd_name = config_.initrd;
+  request.initrd = initrd;
+  request.command_line = config_.append;
+  request.memory_map = e820_map(firmware_.ram, firmware_.reserved);
+  request.rsdp = KITE_TRY(write_tables());
+  BootPlan plan = KITE_TRY(plan_boot(request));
+  KITE_CHECK(kite::load(plan, memory_));
+  description_ = plan.description;
+  return plan.entry;
+}
+
+}  // namespace kite

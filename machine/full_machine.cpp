@@ -1,0 +1,182 @@
+#include "machine/full_machine.h"
+
+#include <csignal>
+
+#include "base/log.h"
+#include "machine/boards/board.h"
+
+namespace kite {
+namespace {
+
+// How long a panicked kernel may go on to print its trace.
+constexpr Nanos kPanicGrace = kSecond;
+// How long the far side of a serial line may take to read what is left at the end.
+constexpr Nanos kFlushLimit = 2 * kSecond;
+
+std::string signal_name(int signal) {
+  switch (signal) {
+    case SIGINT:
+      return "SIGINT";
+    case SIGTERM:
+      return "SIGTERM";
+    case SIGHUP:
+      return "SIGHUP";
+    default:
+      return fmt::format("signal {}", signal);
+  }
+}
+
+}  // namespace
+
+FullMachine::~FullMachine() {
+  for (auto& processor : processors_) processor->thread().detach();
+}
+
+Outcome FullMachine::run() {
+  started_ = clock_.now();
+  if (config_.timeout) timeout_.arm(started_ + *config_.timeout);
+  wake();
+  for (auto& processor : processors_) processor->thread().start();
+  loop_->run();
+  for (auto& processor : processors_) processor->thread().stop();
+  const Nanos ended = clock_.now();
+  Outcome outcome = settle();
+  outcome.duration = ended - started_;
+  save(outcome);
+  return outcome;
+}
+
+void FullMachine::request_stop(int signal) {
+  int none = kNoSignal;
+  stop_signal_.compare_exchange_strong(none, signal);
+  loop_->stop();
+}
+
+void FullMachine::wake() {
+  if (!review_posted_.exchange(true)) loop_->post([this] { review(); });
+}
+
+void FullMachine::review() {
+  review_posted_.store(false);
+  review_console();
+  if (control_.ending()) return loop_->stop();
+  if (std::optional<std::string> source = control_.take_reset()) reset(*source);
+}
+
+void FullMachine::review_console() {
+  const ConsoleWatch::Findings& found = watch_->review();
+  if (!found.failure.empty() || found.everything_expected) {
+    loop_->stop();  // settle() says which it was
+  } else if (found.panic && config_.end_on_panic) {
+    if (found.panic_complete) return loop_->stop();
+    if (!panic_seen_) panic_grace_.arm(clock_.now() + kPanicGrace);
+    panic_seen_ = true;
+  }
+}
+
+void FullMachine::reset(const std::string& source) {
+  if (config_.no_reboot) {
+    return control_.finish(OutcomeKind::kReset,
+                           fmt::format("the guest asked {} for a reset (--no-reboot)", source));
+  }
+  if (panic_seen_) return loop_->stop();  // a kernel that restarts itself after its panic
+  for (auto& processor : processors_) processor->thread().park();
+  resets_++;
+  log::info("the guest asked {} for a reset", source);
+  control_.take_reset();  // one that came while the vCPUs were on their way
+  chips_.reset();
+  if (Result<> entered = enter_boot_program(); !entered) return control_.fail(entered.error());
+  for (auto& processor : processors_) processor->thread().resume(true);
+}
+
+Outcome FullMachine::settle() {
+  watch_->review();
+  RunControl::Ending ending = judge();
+  Outcome outcome;
+  outcome.kind = ending.kind;
+  outcome.status = ending.status;
+  outcome.reason = std::move(ending.reason);
+  fill_in(outcome);
+  if (serial_backend_) serial_backend_->flush(kFlushLimit);
+  if (debug_backend_) debug_backend_->flush(kFlushLimit);
+  return outcome;
+}
+
+void FullMachine::fill_in(Outcome& outcome) {
+  outcome.rip = processors_.front()->thread().final_rip();
+  outcome.last_console_line = watch_->last_line();
+  outcome.panic_lines = watch_->panic_lines();
+  outcome.accelerator = choice_.kind->name;
+  outcome.accelerator_reason = choice_.reason;
+  outcome.started = started_ - created_;
+  outcome.resets = resets_;
+  for (auto& vcpu : vcpus_) {
+    std::optional<u64> executed = vcpu->instructions();
+    if (executed) outcome.instructions = outcome.instructions.value_or(0) + *executed;
+  }
+}
+
+// What the console said counts for more than how the guest then stopped: a kernel that powers off
+// after its panic has panicked.
+RunControl::Ending FullMachine::judge() {
+  const ConsoleWatch::Findings& found = watch_->findings();
+  std::optional<RunControl::Ending> ending = control_.ending();
+  auto verdict = [](OutcomeKind kind, std::string reason) {
+    return RunControl::Ending{kind, status_of(kind), std::move(reason)};
+  };
+  if (ending && ending->kind == OutcomeKind::kHostError) return *ending;
+  if (!found.failure.empty()) {
+    return verdict(OutcomeKind::kFailOn, fmt::format("--fail-on '{}' appeared", found.failure));
+  }
+  if (ending && ending->kind == OutcomeKind::kExitValue) return *ending;
+  if (found.everything_expected) {
+    return verdict(OutcomeKind::kExpected, "everything expected has appeared");
+  }
+  if (found.panic && config_.end_on_panic) {
+    return verdict(OutcomeKind::kPanic,
+                   fmt::format("the guest's kernel panicked: {}", watch_->panic_message()));
+  }
+  if (ending && ending->kind == OutcomeKind::kPowerOff && !watch_->missing().empty()) {
+    return verdict(OutcomeKind::kNotExpected,
+                   fmt::format("the guest powered off before --expect '{}' appeared",
+                               watch_->missing().front()));
+  }
+  if (ending) return *ending;
+  const int signal = stop_signal_.load();
+  if (signal > 0) {
+    return {OutcomeKind::kInterrupted, 128 + signal,
+            fmt::format("interrupted by {}", signal_name(signal))};
+  }
+  return {OutcomeKind::kInterrupted, 0, "the user left"};
+}
+
+void FullMachine::save(Outcome& outcome) {
+  if (config_.result_file.empty()) return;
+  Result<> written = write_result_file(config_.result_file, config_, outcome);
+  if (written) return;
+  if (!outcome.normal()) return log::error("{}", written.error().message);
+  outcome.kind = OutcomeKind::kHostError;
+  outcome.status = static_cast<int>(written.error().kind);
+  outcome.reason = written.error().message;
+}
+
+void FullMachine::vcpu_shut_down(VcpuThread&) {
+  control_.finish(OutcomeKind::kTripleFault, "triple fault");
+}
+
+void FullMachine::vcpu_asks_for_reset(VcpuThread&) {
+  control_.request_reset("the processor");
+}
+
+void FullMachine::vcpu_is_dead(VcpuThread&) {
+  for (auto& processor : processors_) {
+    if (!processor->thread().is_dead()) return;
+  }
+  control_.finish(OutcomeKind::kDeadHalt, "the guest halted with interrupts off: nothing wakes it");
+}
+
+void FullMachine::vcpu_failed(VcpuThread&, const Error& error) {
+  control_.fail(error);
+}
+
+}  // namespace kite

@@ -1,0 +1,92 @@
+// FullMachine: the Machine behind machine.h: owns every part and decides how a run goes on.
+//
+// Threads. run()'s caller serves the I/O loop: timers, console input, what chips have asked for,
+// expressions on the console. Each vCPU has a thread of its own. Nothing but RunControl,
+// ConsoleWatch and VcpuThread is used from both sides, and each has one lock.
+//
+// Life of a run: start vCPUs -> loop (review() after every wake-up) -> stop vCPUs -> settle().
+// A reset parks the vCPUs, resets the chips, loads the boot program again and resumes.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "machine/boot_program.h"
+#include "machine/console_watch.h"
+#include "machine/machine.h"
+#include "machine/machine_build.h"
+#include "machine/run_control.h"
+
+namespace kite {
+
+class FullMachine final : public Machine, private VcpuThread::Owner {
+ public:
+  FullMachine(const MachineConfig& config, MachineOutside outside);
+  ~FullMachine() override;
+
+  Result<> build();
+
+  Outcome run() override;
+  void request_stop(int signal) override;
+  EventLoop& loop() override { return *loop_; }
+  const AcceleratorChoice& accelerator() const override { return choice_; }
+  std::string summary() const override;
+
+ private:
+  // Steps of build().
+  Result<> open_consoles();
+  Result<> allocate_memory();
+  Result<> build_board();
+  Result<> create_processors();
+  Result<> enter_boot_program();
+
+  // On the loop's thread.
+  void wake();  // any thread
+  void review();
+  void review_console();
+  void reset(const std::string& source);
+  Outcome settle();
+  RunControl::Ending judge();
+  void fill_in(Outcome& outcome);
+  void save(Outcome& outcome);
+
+  // VcpuThread::Owner, on vCPU threads.
+  void vcpu_shut_down(VcpuThread& vcpu) override;
+  void vcpu_asks_for_reset(VcpuThread& vcpu) override;
+  void vcpu_is_dead(VcpuThread& vcpu) override;
+  void vcpu_failed(VcpuThread& vcpu, const Error& error) override;
+
+  // Destroyed from the bottom up.
+  const MachineConfig config_;
+  const MachineOutside outside_;
+  RealClock real_clock_;
+  Clock& clock_;
+  const Nanos created_;
+  CpuModel cpu_model_;
+  AcceleratorChoice choice_;
+  std::unique_ptr<EventLoop> loop_;
+  RunControl control_;
+  std::unique_ptr<ConsoleWatch> watch_;
+  std::unique_ptr<CharBackend> serial_backend_, debug_backend_;
+  std::unique_ptr<ObservedCharBackend> serial_;
+  HostMemory ram_;
+  AddressSpace memory_;
+  PortSpace ports_;
+  FirmwareFacts firmware_;
+  std::vector<std::unique_ptr<Processor>> processors_;
+  ChipSet chips_;
+  std::unique_ptr<Accelerator> accelerator_;
+  std::vector<std::unique_ptr<Vcpu>> vcpus_;
+  BootProgram boot_;
+  Timer timeout_, panic_grace_;
+
+  std::atomic<bool> review_posted_{false};
+  static constexpr int kNoSignal = -1;
+  std::atomic<int> stop_signal_{kNoSignal};
+  Nanos started_ = 0;
+  unsigned resets_ = 0;
+  bool panic_seen_ = false;
+};
+
+}  // namespace kite

@@ -1,0 +1,152 @@
+// From a MachineConfig to a machine that is ready to run: the steps of Machine::create.
+#include "machine/machine.h"
+
+#include <unistd.h>
+
+#include "firmware/selftest.h"
+#include "machine/boards/board.h"
+#include "machine/full_machine.h"
+
+namespace kite {
+namespace {
+
+Result<std::vector<ConsolePattern>> compile(std::string_view option,
+                                            const std::vector<std::string>& texts) {
+  std::vector<ConsolePattern> patterns;
+  for (const std::string& text : texts) {
+    patterns.push_back(KITE_TRY(ConsolePattern::compile(option, text)));
+  }
+  return patterns;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config,
+                                                 MachineOutside outside) {
+  KITE_CHECK(validate(config));
+  auto machine = std::make_unique<FullMachine>(config, std::move(outside));
+  KITE_CHECK(machine->build());
+  return machine;
+}
+
+FullMachine::FullMachine(const MachineConfig& config, MachineOutside outside)
+    : config_(config),
+      outside_(std::move(outside)),
+      clock_(outside_.clock != nullptr ? *outside_.clock : real_clock_),
+      created_(clock_.now()),
+      control_([this] { wake(); }),
+      boot_(config_, firmware_, memory_),
+      timeout_(clock_,
+               [this] {
+                 control_.finish(OutcomeKind::kTimeout,
+                                 fmt::format("timeout: the {} s allowed have passed",
+                                             static_cast<double>(*config_.timeout) / kSecond));
+               }),
+      panic_grace_(clock_, [this] { loop_->stop(); }) {}
+
+Result<> FullMachine::build() {
+  loop_ = KITE_TRY(EventLoop::create(clock_));
+  cpu_model_ = KITE_TRY(find_cpu_model(config_.cpu.empty() ? cpu_model_names().front()
+                                                           : std::string_view(config_.cpu)));
+  choice_ = KITE_TRY(choose_accelerator(config_.accel, outside_.accelerators));
+  KITE_CHECK(open_consoles());
+  KITE_CHECK(allocate_memory());
+  accelerator_ = KITE_TRY(choice_.kind->create(
+      {memory_, ports_, clock_, cpu_model_, [this] { control_.request_reset("the processor"); }}));
+  KITE_CHECK(build_board());
+  KITE_CHECK(create_processors());
+  return enter_boot_program();
+}
+
+Result<> FullMachine::open_consoles() {
+  watch_ = std::make_unique<ConsoleWatch>(KITE_TRY(compile("--expect", config_.expect)),
+                                          KITE_TRY(compile("--fail-on", config_.fail_on)),
+                                          [this] { wake(); });
+  CharBackend* serial = outside_.serial;
+  if (serial == nullptr) {
+    serial_backend_ = KITE_TRY(open_char_backend(config_.serial, *loop_, outside_.stdin_filter));
+    serial = serial_backend_.get();
+  }
+  serial_ = std::make_unique<ObservedCharBackend>(*serial, [this](std::span<const u8> bytes) {
+    watch_->observe(bytes);
+    if (outside_.console_observer) outside_.console_observer(bytes);
+  });
+  if (config_.debug_console.kind == CharConfig::Kind::kStdio) {
+    debug_backend_ = make_fd_backend(*loop_, -1, STDERR_FILENO, "the debug console");
+  } else {
+    debug_backend_ = KITE_TRY(open_char_backend(config_.debug_console, *loop_));
+  }
+  return {};
+}
+
+Result<> FullMachine::allocate_memory() {
+  BackendConfig backend = config_.memory_backend;
+  if (backend.kind.empty()) backend.kind = backends().front().name;
+  backend.size = memory_size_of(config_);
+  ram_ = KITE_TRY(allocate(backend));
+  return {};
+}
+
+Result<> FullMachine::build_board() {
+  const Board* board = KITE_TRY(find_board(config_.machine));
+  VcpuThread::Owner& owner = *this;
+  for (unsigned index = 0; index < config_.cpus; index++) {
+    processors_.push_back(std::make_unique<Processor>(index, owner));
+  }
+  MachineBuild build({config_, cpu_model_, clock_, control_, memory_, ports_, ram_, processors_,
+                      chips_, *serial_, *debug_backend_, firmware_});
+  return board->build(build);
+}
+
+Result<> FullMachine::create_processors() {
+  for (auto& processor : processors_) {
+    VcpuConfig config;
+    config.index = processor->thread().index();
+    config.apic_id = config.index;
+    config.interrupts = processor->port();
+    vcpus_.push_back(KITE_TRY(accelerator_->create_vcpu(config)));
+    processor->thread().attach(*vcpus_.back(), config.interrupts);
+  }
+  return {};
+}
+
+Result<> FullMachine::enter_boot_program() {
+  X86State entry = KITE_TRY(boot_.load());
+  // The TSC goes on counting from power-on, so that it and the local APIC's deadlines agree.
+  entry.tsc = static_cast<u64>(static_cast<u128>(clock_.now()) * cpu_model_.tsc_hz / kSecond);
+  KITE_CHECK(vcpus_.front()->set_state(entry));
+  for (std::size_t index = 1; index < vcpus_.size(); index++) {
+    X86State waiting = X86State::after_reset();
+    waiting.mp_state = MpState::kWaitForSipi;
+    waiting.tsc = entry.tsc;
+    KITE_CHECK(vcpus_[index]->set_state(waiting));
+  }
+  if (LocalApic* apic = processors_.front()->apic()) apic->enter_virtual_wire_mode();
+  return {};
+}
+
+std::string FullMachine::summary() const {
+  return fmt::format("{}, {} MiB, {} x {}, {} ({}); {}", config_.machine,
+                     memory_size_of(config_) / MiB, config_.cpus, cpu_model_.name,
+                     choice_.kind->name, choice_.reason, boot_.description());
+}
+
+Outcome run_selftest(MachineConfig config, MachineOutside outside) {
+  std::span<const u8> image = selftest_image();
+  if (image.empty()) {
+    return outcome_of({ErrorKind::kUnavailable, "this build carries no self-test guest"});
+  }
+  config.kernel.clear();
+  config.kernel_image.assign(image.begin(), image.end());
+  auto machine = Machine::create(config, std::move(outside));
+  if (!machine) return outcome_of(machine.error());
+  Outcome outcome = (*machine)->run();
+  const bool finished = outcome.kind == OutcomeKind::kExitValue;
+  if (finished && outcome.status == kSelftestPassedStatus) {
+    outcome.status = 0;
+    outcome.reason = "every check of the self-test passed";
+  }
+  return outcome;
+}
+
+}  // namespace kite
