@@ -28,6 +28,13 @@ class Archive {
     raw(name, {reinterpret_cast<u8*>(&value), sizeof value});
   }
 
+  // A stream may hold any byte where a bool was.
+  void field(std::string_view name, bool& value) {
+    u8 byte = value ? 1 : 0;
+    raw(name, {&byte, 1});
+    value = byte != 0;
+  }
+
   // A byte string whose length is part of the state; at most `limit` bytes are accepted on loading.
   void bytes(std::string_view name, std::vector<u8>& value, std::size_t limit);
 

@@ -42,7 +42,9 @@ u64 ApicBus::read(u64 /*offset*/, unsigned size) {
 
 void ApicBus::write(u64 offset, u64 value, unsigned size) {
   if (size < 4) return;  // SDM 3A 11.11: an MSI is a doubleword
-  deliver(message_of_msi(offset, static_cast<u32>(value)));
+  const u32 data = static_cast<u32>(value);
+  const bool deassert = (data & bit(15)) != 0 && (data & bit(14)) == 0;
+  if (!deassert) deliver(message_of_msi(offset, data));
 }
 
 }  // namespace kite

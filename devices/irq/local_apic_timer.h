@@ -42,6 +42,7 @@ class LocalApicTimer {
   u128 raw_tsc(Nanos time) const;  // without the offset
   bool check_deadline();
   void stop();
+  void resume(u32 left);
 
   Clock& clock_;
   const u64 bus_hz_;

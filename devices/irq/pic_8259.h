@@ -24,6 +24,7 @@ class Pic8259 {
   void set_line(unsigned ir, bool level);
   void set_elcr(u8 value);
   u8 elcr() const { return elcr_; }
+  bool polled() const { return polled_; }
 
   // INT: is a request waiting that is neither masked nor below what is in service?
   bool interrupt() const { return highest_request() >= 0; }
@@ -96,6 +97,7 @@ class Pic8259Pair : public Device {
 
   u8 read_port(Ports::Kind kind, bool a0);
   void write_port(Ports::Kind kind, bool a0, u8 value);
+  unsigned acknowledge_slave();
   void update();  // the cascade and INTR
 
   std::mutex mutex_;  // guards master_, slave_

@@ -57,16 +57,15 @@ class Hpet : public Device, public IoHandler {
   void write_general(u64 value, u64 mask);
   void write_config(unsigned index, u64 value, u64 mask);
   void write_value(unsigned index, u64 value, u64 mask);
-  u64 fixed_config(unsigned index) const;
   u64 current_value(const Comparator& comparator) const;
-  void start(Comparator& comparator);
-  void arm_timer(unsigned index, Nanos not_before);
+  void start(unsigned index);
   void restart_all();
-  void expired(unsigned index);
-  void advance(Comparator& comparator);
+  void arm_timer(unsigned index, Nanos not_before);
+  bool serve(unsigned index);
+  void advance(Comparator& comparator, u64 late);
   void interrupt(unsigned index);
-  Line* wire_of(unsigned index);
   void update_wires();
+  void drive(bool& level, bool wanted, const Line& line);
 
   Clock& clock_;
   Wiring wiring_;

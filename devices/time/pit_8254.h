@@ -15,6 +15,8 @@ namespace kite {
 // out from the number of the current CLK pulse, `tick`, so a period of any length costs nothing.
 class PitCounter {
  public:
+  static constexpr u64 kNoTick = ~u64{0};
+
   void reset();
   void transfer(Archive& archive);
 
@@ -27,41 +29,40 @@ class PitCounter {
 
   bool out(u64 tick);
 
-  // Rising edges of OUT between the last (re)start and `tick`, and the tick of the one after them
-  // (~0 if there is none). Restarts count in generation().
+  // How often OUT has risen by counting down, and the tick of the next time (kNoTick if none is to
+  // come). May name a tick at which only the period changes.
   u64 rises(u64 tick);
   u64 next_rise(u64 tick);
-  u32 generation() const { return generation_; }
+  bool periodic() const { return mode() == 2 || mode() == 3; }
 
  private:
   unsigned mode() const;
-  bool periodic() const { return mode() == 2 || mode() == 3; }
-  bool triggered() const { return mode() == 1 || mode() == 5; }
-  bool counting(u64 tick) const;
   u64 high_ticks(u64 count) const;
   void load(u64 tick);
   void start(u64 tick, u64 count);
+  void stop(u64 tick);
   void settle(u64 tick);
   u64 elapsed(u64 tick) const;
-  u64 element(u64 tick);
-  u64 period_element(u64 position) const;
+  u64 rises_since_start(u64 tick) const;
+  u16 element(u64 tick);
+  u64 half_cycle_element(u64 position) const;
   u64 decode(u16 raw) const;
   u16 encode(u64 count) const;
-  bool null_count(u64 tick);
+  bool null_count(u64 tick) const;
   u8 next_byte(u16 value);
 
   u8 control_ = 0;  // RW1 RW0 M2 M1 M0 BCD, as written
   bool gate_ = true;
-  bool loaded_ = false;   // a count was written since the control word
-  bool running_ = false;  // the counting element was started and is not held by GATE
+  bool loaded_ = false;   // a whole count was written since the control word
+  bool running_ = false;  // the counting element was loaded and is not held by GATE
   u16 count_register_ = 0;
-  u64 count_ = 0;    // what the counting element was last loaded with: 1 to 65536
-  u64 start_ = 0;    // the tick at which it was
-  u64 held_ = 0;     // elapsed ticks when GATE or a half-written count stopped it
-  u64 pending_ = 0;  // modes 2 and 3: the count that follows at pending_tick_; 0 if none
-  u64 pending_tick_ = 0;
-  u32 generation_ = 0;
-  bool write_high_ = false;  // the next byte written or read is the upper one
+  u64 count_ = 0;         // what the counting element was loaded with: 1 to 65536; 0 if it was not
+  u64 start_ = 0;         // the tick of that
+  u64 held_ = 0;          // ticks counted when GATE went low
+  u64 pending_ = 0;       // the count that waits in the count register; 0 if none
+  u64 pending_tick_ = 0;  // when it is taken over; kNoTick if only GATE does that
+  u64 risen_ = 0;         // rises before the last start
+  bool write_high_ = false;  // the next byte written, or read, is the upper one
   bool read_high_ = false;
   u8 low_byte_ = 0;
   bool count_latched_ = false;
@@ -99,6 +100,10 @@ class Pit8254 : public Device, public IoHandler {
     Pit8254& pit_;
   };
 
+  // Periods shorter than this are counted exactly but interrupt only this often, lest a guest keep
+  // the host's timer thread busy for ever.
+  static constexpr Nanos kShortestPeriod = 20 * kMicrosecond;
+
   u64 tick() const;
   u8 read_byte(unsigned port);
   void write_byte(unsigned port, u8 value);
@@ -112,8 +117,8 @@ class Pit8254 : public Device, public IoHandler {
   std::array<PitCounter, 3> counters_;
   u8 control_b_ = 0;  // port 61h bits 3:0
   bool irq_level_ = false;
-  u32 seen_generation_ = 0;
   u64 seen_rises_ = 0;
+  Nanos last_edge_ = 0;
   Port61 port_61_{*this};
   Timer timer_;
 };
