@@ -57,7 +57,9 @@ struct AcpiFacts {
   u16 pm1_control_port = 0x604;  // 2 bytes
   u16 pm_timer_port = 0x608;     // 4 bytes
   bool pm_timer_is_32_bit = false;
-  bool power_button = false;  // the fixed-feature button of the PM1 block
+  std::optional<u16> gpe0_port = std::nullopt;  // 4 bytes: status, enable, two bytes each
+  bool power_button = false;                    // the fixed-feature buttons of the PM1 block
+  bool sleep_button = false;
   std::optional<Reset> reset = Reset{};
 
   std::optional<Gpa> hpet = 0xfed00000;
