@@ -274,7 +274,7 @@ void Uart16550::write_modem_control(u8 value) {
   const u8 changed = before ^ after;
   modem_delta_ |= (changed >> 4) & 0x0b;                         // DCTS, DDSR, DDCD
   if ((changed & kRi) && !(after & kRi)) modem_delta_ |= kTeri;  // RI: trailing edge only
-  if (!loopback()) backend_.resume();
+  backend_.resume();
 }
 
 void Uart16550::clear_receiver() {
@@ -311,9 +311,12 @@ void Uart16550::timed_out() {
   update_line();
 }
 
+// The far end keeps to the hardware handshake: it sends once the guest has asserted DTR or RTS, so
+// that what was typed before the guest's driver was there is not lost.
 std::size_t Uart16550::room() {
   std::lock_guard lock(mutex_);
-  return loopback() || fifo_count_ >= capacity() ? 0 : capacity() - fifo_count_;
+  const bool ready = (modem_control_ & (kDtr | kRts)) && !loopback();
+  return ready && fifo_count_ < capacity() ? capacity() - fifo_count_ : 0;
 }
 
 void Uart16550::receive(std::span<const u8> bytes) {

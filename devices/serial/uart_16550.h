@@ -16,8 +16,9 @@ namespace kite {
 //
 // The far end is the CharBackend. A character is on the wire for no time at all: the transmitter is
 // empty again as soon as the guest has written, so nothing the host does stalls the guest. The
-// receiver takes characters only while it has room, so the only overruns are those of the loop-back
-// test. Receive time-outs (four character times, section 8.4) are kept on the Clock.
+// receiver takes characters only while it has room and the guest asserts DTR or RTS, so the only
+// overruns are those of the loop-back test. Receive time-outs (four character times, section 8.4)
+// are kept on the Clock.
 class Uart16550 : public Device, public ByteRegisters, private CharReceiver {
  public:
   static constexpr u64 kSize = 8;  // bytes of registers
