@@ -77,10 +77,13 @@ void Uart16550::transfer(Archive& archive) {
   archive.field("modem_delta", modem_delta_);
   archive.field("scratch", scratch_);
   archive.field("divisor", divisor_);
-  archive.field("overrun", overrun_);
-  archive.field("transmitter_empty_interrupt", transmitter_empty_interrupt_);
-  archive.field("timeout_interrupt", timeout_interrupt_);
+  u8 flags =
+      static_cast<u8>(overrun_ | transmitter_empty_interrupt_ << 1 | timeout_interrupt_ << 2);
+  archive.field("flags", flags);
   if (archive.is_saving()) return;
+  overrun_ = flags & 1;
+  transmitter_empty_interrupt_ = flags & 2;
+  timeout_interrupt_ = flags & 4;
   fifo_first_ %= kFifoSize;
   fifo_count_ = static_cast<u8>(std::min<std::size_t>(fifo_count_, capacity()));
   restart_timeout();
