@@ -36,7 +36,7 @@ void load_task_register() {
   task_state.rsp[0] = reinterpret_cast<u64>(interrupt_stack + sizeof interrupt_stack);
   task_state.ist[0] = reinterpret_cast<u64>(fault_stack + sizeof fault_stack);
   task_state.io_map = sizeof task_state;
-  asm volatile("ltr %w0" ::"r"(kTaskState));
+  asm volatile("ltr %w0; lldt %w1" ::"r"(kTaskState), "r"(0));
 }
 
 [[noreturn]] void die(const Frame& frame) {
