@@ -64,11 +64,12 @@ bool is_worth_it(const AcceleratorKind& kvm, std::string& reason) {
     reason = fmt::format("{} is not usable: {}", kvm.name, speed.error().message);
     return false;
   }
+  constexpr u64 kMillion = 1'000'000;
   const bool fast = *speed >= kWorthwhileSpeed;
-  reason = fmt::format("{} {} million instructions per second{}", kvm.name,
-                       fast ? "runs more than" : "runs only about",
-                       fast ? kWorthwhileSpeed / 1'000'000 : *speed / 1'000'000,
-                       fast ? "" : " on this host");
+  reason = fast ? fmt::format("{} runs more than {} million instructions per second", kvm.name,
+                              kWorthwhileSpeed / kMillion)
+                : fmt::format("{} runs only about {} million instructions per second on this host",
+                              kvm.name, *speed / kMillion);
   return fast;
 }
 

@@ -60,7 +60,7 @@ void FullMachine::review() {
   review_posted_.store(false);
   review_console();
   if (control_.ending()) return loop_->stop();
-  if (std::optional<std::string> source = control_.take_reset()) reset(*source);
+  if (std::optional<std::string> source = control_.pending_reset()) reset(*source);
 }
 
 void FullMachine::review_console() {
@@ -81,9 +81,10 @@ void FullMachine::reset(const std::string& source) {
   }
   if (panic_seen_) return loop_->stop();  // a kernel that restarts itself after its panic
   for (auto& processor : processors_) processor->thread().park();
+  control_.reset_begins();
+  if (control_.ending()) return loop_->stop();  // it came while the vCPUs were on their way
   resets_++;
   log::info("the guest asked {} for a reset", source);
-  control_.take_reset();  // one that came while the vCPUs were on their way
   chips_.reset();
   if (Result<> entered = enter_boot_program(); !entered) return control_.fail(entered.error());
   for (auto& processor : processors_) processor->thread().resume(true);

@@ -3,11 +3,18 @@
 #include <utility>
 
 namespace kite {
+namespace {
+
+bool is_processors_own(OutcomeKind kind) {
+  return kind == OutcomeKind::kDeadHalt || kind == OutcomeKind::kTripleFault;
+}
+
+}  // namespace
 
 void RunControl::finish(OutcomeKind kind, int status, std::string reason) {
   {
     std::lock_guard lock(mutex_);
-    if (ending_) return;
+    if (ending_ || (reset_source_ && is_processors_own(kind))) return;
     ending_ = Ending{kind, status, std::move(reason)};
   }
   wake_();
@@ -31,9 +38,14 @@ std::optional<RunControl::Ending> RunControl::ending() const {
   return ending_;
 }
 
-std::optional<std::string> RunControl::take_reset() {
+std::optional<std::string> RunControl::pending_reset() const {
   std::lock_guard lock(mutex_);
-  return std::exchange(reset_source_, std::nullopt);
+  return reset_source_;
+}
+
+void RunControl::reset_begins() {
+  std::lock_guard lock(mutex_);
+  reset_source_.reset();
 }
 
 }  // namespace kite

@@ -12,7 +12,8 @@
 namespace kite {
 
 // Chips call it on vCPU threads with their own locks held, so it only notes the cause and wakes the
-// I/O loop.
+// I/O loop. A processor goes on for some instructions after it has asked for a reset, usually to a
+// HLT with interrupts off: while a reset is pending, a dead halt and a triple fault mean nothing.
 class RunControl {
  public:
   struct Ending {
@@ -21,7 +22,7 @@ class RunControl {
     std::string reason;
   };
 
-  // `wake` makes the I/O loop look at ending() and take_reset(). Any thread.
+  // `wake` makes the I/O loop look at ending() and pending_reset(). Any thread.
   explicit RunControl(std::function<void()> wake) : wake_(std::move(wake)) {}
 
   void finish(OutcomeKind kind, std::string reason) { finish(kind, status_of(kind), reason); }
@@ -31,7 +32,9 @@ class RunControl {
   void request_reset(std::string source);
 
   std::optional<Ending> ending() const;
-  std::optional<std::string> take_reset();
+  // The chip that was asked, until reset_begins().
+  std::optional<std::string> pending_reset() const;
+  void reset_begins();
 
  private:
   std::function<void()> wake_;
