@@ -1,0 +1,114 @@
+#include "accel/kvm/accelerator.h"
+
+#include <sys/ioctl.h>
+
+#include <cerrno>
+
+#include "accel/kvm/abi.h"
+#include "accel/kvm/vcpu.h"
+#include "accel/x86/msr.h"
+#include "base/log.h"
+
+namespace kite::kvm {
+namespace {
+
+// Three pages that Intel processors without "unrestricted guest" need to run real mode, and one for
+// its page table: below the I/O APIC's neighbours, where no board maps anything.
+constexpr u64 kIdentityMapAddress = 0xfeffc000;
+constexpr u64 kTssAddress = 0xfeffd000;
+
+Result<UniqueFd> create_vm(int device) {
+  for (;;) {
+    UniqueFd vm(::ioctl(device, KVM_CREATE_VM, 0));
+    if (vm.valid()) return vm;
+    if (errno == EINTR) continue;  // a signal while KVM allocates
+    return fail_errno(ErrorKind::kUnavailable, errno, "KVM cannot create a virtual machine");
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Accelerator>> KvmAccelerator::create(const AcceleratorConfig& config) {
+  Device device = KITE_TRY(open_device("/dev/kvm"));
+  std::vector<std::string_view> missing;
+  CpuModel model = KITE_TRY(usable_model(device, config.model, missing));
+  for (std::string_view name : missing) {
+    log::warning("KVM on this host cannot give the guest the CPU feature '{}'", name);
+  }
+  UniqueFd vm = KITE_TRY(create_vm(device.fd.get()));
+  std::unique_ptr<KvmAccelerator> accelerator(
+      new KvmAccelerator(config, std::move(device), std::move(vm), std::move(model)));
+  KITE_CHECK(accelerator->set_up_vm());
+  accelerator->memory_.add_listener(*accelerator->slots_);
+  KITE_CHECK(accelerator->slots_->health());
+  return accelerator;
+}
+
+KvmAccelerator::KvmAccelerator(const AcceleratorConfig& config, Device device, UniqueFd vm,
+                               CpuModel model)
+    : device_(std::move(device)),
+      vm_(std::move(vm)),
+      model_(std::move(model)),
+      memory_(config.memory),
+      ports_(config.ports),
+      clock_(config.clock) {
+  const Capabilities& can = device_.capabilities;
+  slots_ = std::make_unique<Slots>(vm_.get(), can.memory_slots, can.readonly_memory, gate_);
+}
+
+KvmAccelerator::~KvmAccelerator() {
+  memory_.remove_listener(*slots_);
+}
+
+Result<> KvmAccelerator::set_up_vm() {
+  u64 identity = kIdentityMapAddress;
+  ::ioctl(vm_.get(), KVM_SET_IDENTITY_MAP_ADDR, &identity);  // has a default where it is missing
+  if (::ioctl(vm_.get(), KVM_SET_TSS_ADDR, kTssAddress) < 0) {
+    return fail_errno(ErrorKind::kUnavailable, errno, "KVM refuses the address of its TSS");
+  }
+  if (device_.capabilities.exception_payload) {
+    kvm_enable_cap enable{};
+    enable.cap = KVM_CAP_EXCEPTION_PAYLOAD;
+    enable.args[0] = 1;
+    ::ioctl(vm_.get(), KVM_ENABLE_CAP, &enable);
+  }
+  return route_msrs();
+}
+
+// The interrupt controller is the machine's: accesses to its MSRs come out of KVM_RUN. The x2APIC
+// range does by itself, because KVM knows no local APIC here and finds the registers invalid.
+Result<> KvmAccelerator::route_msrs() {
+  if (!device_.capabilities.user_space_msr || !device_.capabilities.msr_filter) return {};
+  kvm_enable_cap enable{};
+  enable.cap = KVM_CAP_X86_USER_SPACE_MSR;
+  enable.args[0] =
+      KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER;
+  if (::ioctl(vm_.get(), KVM_ENABLE_CAP, &enable) < 0) {
+    return fail_errno(ErrorKind::kUnavailable, errno, "KVM refuses exits for MSRs");
+  }
+  u8 deny = 0;  // a clear bit denies
+  kvm_msr_filter filter{};
+  filter.flags = KVM_MSR_FILTER_DEFAULT_ALLOW;
+  int n = 0;
+  for (u32 index : {msr::kApicBase, msr::kTscDeadline}) {
+    filter.ranges[n++] = {.flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE,
+                          .nmsrs = 1,
+                          .base = index,
+                          .bitmap = &deny};
+  }
+  if (::ioctl(vm_.get(), KVM_X86_SET_MSR_FILTER, &filter) < 0) {
+    return fail_errno(ErrorKind::kUnavailable, errno, "KVM refuses the MSR filter");
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Vcpu>> KvmAccelerator::create_vcpu(const VcpuConfig& config) {
+  UniqueFd fd(::ioctl(vm_.get(), KVM_CREATE_VCPU, static_cast<unsigned long>(config.apic_id)));
+  if (!fd.valid()) {
+    return fail_errno(ErrorKind::kUnavailable, errno,
+                      fmt::format("KVM cannot create vCPU {}", config.index));
+  }
+  return KvmVcpu::create(*this, config, std::move(fd));
+}
+
+}  // namespace kite::kvm

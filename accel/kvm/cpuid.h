@@ -1,0 +1,32 @@
+// A CpuModel as KVM_SET_CPUID2 takes it, without the features the host cannot give.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "accel/kvm/abi.h"
+#include "accel/kvm/device.h"
+#include "accel/x86/cpu_model.h"
+
+namespace kite::kvm {
+
+// The storage of a struct kvm_cpuid2 with its entries.
+class CpuidTable {
+ public:
+  explicit CpuidTable(u32 capacity);
+  kvm_cpuid2& raw() { return *reinterpret_cast<kvm_cpuid2*>(storage_.data()); }
+  std::vector<kvm_cpuid_entry2> entries() const;
+  void add(const kvm_cpuid_entry2& entry);
+
+ private:
+  std::vector<u64> storage_;
+  u32 capacity_;
+};
+
+// The model with the features this KVM cannot give switched off; `missing` gets their names.
+Result<CpuModel> usable_model(const Device& device, const CpuModel& model,
+                              std::vector<std::string_view>& missing);
+
+CpuidTable cpuid_of(const CpuModel& model, u32 apic_id, u64 tsc_khz);
+
+}  // namespace kite::kvm

@@ -1,0 +1,135 @@
+#include "accel/kvm/device.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "accel/kvm/abi.h"
+
+namespace kite::kvm {
+namespace {
+
+struct Need {
+  int capability;
+  const char* name;
+};
+
+// What every KVM on x86 since Linux 4.13 (2017) has.
+constexpr Need kNeeds[] = {
+    {KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY"},
+    {KVM_CAP_SET_TSS_ADDR, "KVM_CAP_SET_TSS_ADDR"},
+    {KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID"},
+    {KVM_CAP_VCPU_EVENTS, "KVM_CAP_VCPU_EVENTS"},
+    {KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT"},
+    {KVM_CAP_DESTROY_MEMORY_REGION_WORKS, "KVM_CAP_DESTROY_MEMORY_REGION_WORKS"},
+};
+
+std::string sentence_for(int error_number, const std::string& path) {
+  switch (error_number) {
+    case ENOENT:
+      return path + " does not exist: the kernel has no KVM, or its module is not loaded";
+    case ENODEV:
+    case ENXIO:
+      return path +
+             " has no driver behind it: the processor offers no virtualization, or it is "
+             "switched off in the firmware";
+    case EACCES:
+    case EPERM:
+      return path + " may not be opened by this user: it usually belongs to the group 'kvm'";
+    case EBUSY:
+      return path + " is in use by another hypervisor";
+    default:
+      return path + " cannot be opened";
+  }
+}
+
+bool is_sentence_complete(int error_number) {
+  return error_number == ENOENT || error_number == ENODEV || error_number == ENXIO ||
+         error_number == EACCES || error_number == EPERM || error_number == EBUSY;
+}
+
+Result<UniqueFd> open_file(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (fd.valid()) return fd;
+  int error_number = errno;
+  std::string sentence = sentence_for(error_number, path);
+  if (is_sentence_complete(error_number)) return fail(ErrorKind::kUnavailable, "{}", sentence);
+  return fail_errno(ErrorKind::kUnavailable, error_number, sentence);
+}
+
+Result<> check_version(int fd, const std::string& path) {
+  int version = ::ioctl(fd, KVM_GET_API_VERSION, 0);
+  if (version < 0) return fail(ErrorKind::kUnavailable, "{} is not a KVM device", path);
+  if (version != KVM_API_VERSION) {
+    return fail(ErrorKind::kUnavailable, "{} speaks KVM API version {}, Kite needs {}", path,
+                version, KVM_API_VERSION);
+  }
+  return {};
+}
+
+bool has(int fd, int capability) {
+  return ::ioctl(fd, KVM_CHECK_EXTENSION, capability) > 0;
+}
+
+Capabilities capabilities_of(int fd) {
+  Capabilities found;
+  found.readonly_memory = has(fd, KVM_CAP_READONLY_MEM);
+  found.user_space_msr = has(fd, KVM_CAP_X86_USER_SPACE_MSR);
+  found.msr_filter = has(fd, KVM_CAP_X86_MSR_FILTER);
+  found.xsave = has(fd, KVM_CAP_XSAVE);
+  found.xcrs = has(fd, KVM_CAP_XCRS);
+  found.debug_registers = has(fd, KVM_CAP_DEBUGREGS);
+  found.tsc_control = has(fd, KVM_CAP_TSC_CONTROL);
+  found.user_nmi = has(fd, KVM_CAP_USER_NMI);
+  found.exception_payload = has(fd, KVM_CAP_EXCEPTION_PAYLOAD);
+  if (int slots = ::ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS); slots > 0) {
+    found.memory_slots = static_cast<u32>(slots);
+  }
+  return found;
+}
+
+Result<std::vector<u32>> msr_list(int fd) {
+  kvm_msr_list probe{};  // tells how many there are, with E2BIG
+  ::ioctl(fd, KVM_GET_MSR_INDEX_LIST, &probe);
+  std::vector<u32> buffer(1 + std::min<u32>(probe.nmsrs, 4096));
+  buffer[0] = static_cast<u32>(buffer.size() - 1);
+  if (::ioctl(fd, KVM_GET_MSR_INDEX_LIST, buffer.data()) < 0) {
+    return fail_errno(ErrorKind::kUnavailable, errno, "KVM does not list its MSRs");
+  }
+  std::vector<u32> list(buffer.begin() + 1, buffer.begin() + 1 + buffer[0]);
+  std::ranges::sort(list);
+  return list;
+}
+
+}  // namespace
+
+bool Device::has_msr(u32 index) const {
+  return std::ranges::binary_search(msrs, index);
+}
+
+Result<Device> open_device(const std::string& path) {
+  Device device;
+  device.fd = KITE_TRY(open_file(path));
+  int fd = device.fd.get();
+  KITE_CHECK(check_version(fd, path));
+  for (const Need& need : kNeeds) {
+    if (has(fd, need.capability)) continue;
+    return fail(ErrorKind::kUnavailable, "{} lacks {}: the host's kernel is too old", path,
+                need.name);
+  }
+  device.capabilities = capabilities_of(fd);
+  device.msrs = KITE_TRY(msr_list(fd));
+  int size = ::ioctl(fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+  if (size < static_cast<int>(sizeof(kvm_run))) {
+    return fail(ErrorKind::kUnavailable, "{}: a vCPU's shared page of {} bytes is too small", path,
+                size);
+  }
+  device.run_size = static_cast<std::size_t>(size);
+  return device;
+}
+
+}  // namespace kite::kvm

@@ -1,0 +1,39 @@
+// The opened /dev/kvm and what it can do.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/types.h"
+#include "base/unique_fd.h"
+
+namespace kite::kvm {
+
+// Capabilities that Kite uses where they are and does without where they are not.
+struct Capabilities {
+  bool readonly_memory = false;
+  bool user_space_msr = false;  // with the MSR filter
+  bool msr_filter = false;
+  bool xsave = false;
+  bool xcrs = false;
+  bool debug_registers = false;
+  bool tsc_control = false;
+  bool user_nmi = false;
+  bool exception_payload = false;
+  u32 memory_slots = 32;  // what KVM promises at least
+};
+
+struct Device {
+  UniqueFd fd;
+  Capabilities capabilities;
+  std::vector<u32> msrs;     // those KVM can save and restore
+  std::size_t run_size = 0;  // of a vCPU's shared page
+
+  bool has_msr(u32 index) const;
+};
+
+// Each failure is its own sentence.
+Result<Device> open_device(const std::string& path);
+
+}  // namespace kite::kvm
