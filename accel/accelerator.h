@@ -21,7 +21,10 @@ namespace kite {
 // Why Vcpu::run came back. Port and memory-mapped I/O never shows here: it is served inside run().
 struct Exit {
   enum class Kind {
-    kHalted,    // HLT; `interrupts_enabled` tells whether an interrupt can end it
+    // HLT; `interrupts_enabled` tells whether an interrupt can end it. Also of a processor that
+    // waits
+    // for SIPI, as if enabled: the machine's other processors can end that.
+    kHalted,
     kDeadline,  // the deadline given to run() has passed
     kKicked,    // kick() was called
     kReset,     // reserved for accelerators that see a reset before the machine does

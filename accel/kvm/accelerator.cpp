@@ -1,5 +1,6 @@
 #include "accel/kvm/accelerator.h"
 
+#include <fmt/ranges.h>
 #include <sys/ioctl.h>
 
 #include <cerrno>
@@ -32,8 +33,8 @@ Result<std::unique_ptr<Accelerator>> KvmAccelerator::create(const AcceleratorCon
   Device device = KITE_TRY(open_device("/dev/kvm"));
   std::vector<std::string_view> missing;
   CpuModel model = KITE_TRY(usable_model(device, config.model, missing));
-  for (std::string_view name : missing) {
-    log::warning("KVM on this host cannot give the guest the CPU feature '{}'", name);
+  if (!missing.empty()) {
+    log::info("KVM on this host cannot give the guest: {}", fmt::join(missing, " "));
   }
   UniqueFd vm = KITE_TRY(create_vm(device.fd.get()));
   std::unique_ptr<KvmAccelerator> accelerator(

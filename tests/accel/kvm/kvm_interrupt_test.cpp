@@ -1,0 +1,116 @@
+// Interrupts, NMI, INIT and SIPI, the task priority, and the local APIC's MSRs.
+#include "tests/accel/kvm/guest.h"
+
+namespace kite {
+namespace {
+
+class KvmInterrupts : public KvmGuest {
+ protected:
+  // Vector 20h and NMI write AL to a port and return.
+  void put_handlers() {
+    put(0x2000, {0xe6, 0x80, 0xcf});  // out 80h, al; iret
+    put(4 * 0x20, {0x00, 0x20, 0, 0});
+    put(0x2010, {0xe6, 0x81, 0xcf});  // out 81h, al; iret
+    put(4 * 2, {0x10, 0x20, 0, 0});
+  }
+};
+
+TEST_F(KvmInterrupts, AWaitingInterruptIsDeliveredOnceTheGuestAllowsIt) {
+  put_handlers();
+  put(kProgram, {0xfa, 0xb0, 0x07, 0x90,              // cli; mov al, 7; nop
+                 0xfb, 0xb9, 0x00, 0x40, 0xe2, 0xfe,  // sti; mov cx, 4000h; loop $
+                 0xfa, 0xf4});                        // cli; hlt
+  interrupts.waiting = 1;
+  vcpu->signal(Signal::kInterrupt, 0);
+  run_to_halt(real_mode());
+  EXPECT_EQ(interrupts.acknowledged, 1);
+  EXPECT_EQ(port_recorder.seen, (std::vector<Access>{{true, 0, 7, 1}}));
+}
+
+TEST_F(KvmInterrupts, SeveralWaitingInterruptsAreDeliveredOneAfterTheOther) {
+  put_handlers();
+  put(kProgram, {0xfb, 0xb9, 0x00, 0x40, 0xe2, 0xfe,  // sti; mov cx, 4000h; loop $
+                 0xfa, 0xf4});                        // cli; hlt
+  interrupts.waiting = 3;
+  run_to_halt(real_mode());
+  EXPECT_EQ(interrupts.acknowledged, 3);
+  EXPECT_EQ(port_recorder.seen.size(), 3u);
+}
+
+TEST_F(KvmInterrupts, AnInterruptEndsHlt) {
+  put_handlers();
+  put(kProgram, {0xfb, 0xf4, 0xfa, 0xf4});  // sti; hlt; cli; hlt
+  ASSERT_TRUE(vcpu->set_state(real_mode()));
+  Exit exit = run();
+  ASSERT_EQ(exit.kind, Exit::Kind::kHalted);
+  EXPECT_TRUE(exit.interrupts_enabled);
+  EXPECT_EQ(run().kind, Exit::Kind::kHalted);  // nothing came
+  EXPECT_TRUE(port_recorder.seen.empty());
+  interrupts.waiting = 1;
+  vcpu->signal(Signal::kInterrupt, 0);
+  exit = run();
+  EXPECT_EQ(exit.kind, Exit::Kind::kHalted);
+  EXPECT_FALSE(exit.interrupts_enabled);
+  EXPECT_EQ(port_recorder.seen.size(), 1u);
+  EXPECT_EQ(vcpu->state().rip, kProgram + 4);
+}
+
+TEST_F(KvmInterrupts, AnNmiEndsHltWithInterruptsOff) {
+  put_handlers();
+  put(kProgram, {0xfa, 0xf4, 0xf4});
+  run_to_halt(real_mode());
+  vcpu->signal(Signal::kNmi, 0);
+  EXPECT_EQ(run().kind, Exit::Kind::kHalted);
+  EXPECT_EQ(port_recorder.seen.size(), 1u);
+  EXPECT_EQ(port_recorder.seen.at(0).offset, 1u);
+  EXPECT_EQ(vcpu->state().rip, kProgram + 3);
+}
+
+TEST_F(KvmInterrupts, SipiStartsAProcessorThatWaits) {
+  put(0x5000, {0x8c, 0xc8, 0xf4});  // mov ax, cs; hlt
+  auto second = accelerator->create_vcpu({.index = 1, .apic_id = 1, .interrupts = &interrupts});
+  ASSERT_TRUE(second) << second.error().message;
+  vcpu = std::move(*second);
+  X86State state = X86State::after_reset();
+  state.mp_state = MpState::kWaitForSipi;
+  ASSERT_TRUE(vcpu->set_state(state));
+  EXPECT_EQ(run().kind, Exit::Kind::kHalted);
+  EXPECT_EQ(vcpu->state().mp_state, MpState::kWaitForSipi);
+  vcpu->signal(Signal::kInit, 0);
+  vcpu->signal(Signal::kSipi, 5);
+  EXPECT_EQ(run().kind, Exit::Kind::kHalted);
+  EXPECT_EQ(vcpu->state().gpr[kRax] & 0xffff, 0x500u);
+  EXPECT_EQ(vcpu->state().rip, 3u);
+}
+
+TEST_F(KvmInterrupts, Cr8IsTheInterruptControllersTaskPriority) {
+  interrupts.task_priority = 3;
+  put(kProgram, {0x44, 0x0f, 0x20, 0xc0,          // mov rax, cr8
+                 0xb9, 0x05, 0x00, 0x00, 0x00,    // mov ecx, 5
+                 0x44, 0x0f, 0x22, 0xc1, 0xf4});  // mov cr8, rcx; hlt
+  run_to_halt(long_mode());
+  EXPECT_EQ(vcpu->state().gpr[kRax], 3u);
+  EXPECT_EQ(interrupts.task_priority, 5);
+}
+
+TEST_F(KvmInterrupts, X2apicRegistersAreTheInterruptControllers) {
+  put(kProgram, {0xb9, 0x02, 0x08, 0x00, 0x00, 0x0f, 0x32, 0xf4});  // mov ecx, 802h; rdmsr; hlt
+  run_to_halt(long_mode());
+  EXPECT_EQ(vcpu->state().gpr[kRax], 0x1234u);
+}
+
+TEST_F(KvmInterrupts, ATscDeadlineArrivesAsADistanceFromNow) {
+  put(kProgram, {0x0f, 0x31,                    // rdtsc
+                 0x05, 0x00, 0x00, 0x00, 0x10,  // add eax, 10000000h
+                 0x83, 0xd2, 0x00,              // adc edx, 0
+                 0xb9, 0xe0, 0x06, 0x00, 0x00,  // mov ecx, 6e0h
+                 0x0f, 0x30, 0xf4});            // wrmsr; hlt
+  const u64 before = static_cast<u64>(clock.now());
+  run_to_halt(long_mode());
+  // 2^28 ticks of the host's counter are somewhere between 10 ms and one second.
+  EXPECT_GT(interrupts.last_deadline, before + 10 * kMillisecond);
+  EXPECT_LT(interrupts.last_deadline, static_cast<u64>(clock.now()) + kSecond);
+}
+
+}  // namespace
+}  // namespace kite
