@@ -9,7 +9,14 @@ struct Row;
 
 #define KITE_FAMILIES(X) \
   X(arith)               \
-  X(logic)
+  X(logic)               \
+  X(mmx)                 \
+  X(sse_move)            \
+  X(sse_integer)         \
+  X(sse_float)           \
+  X(sse_convert)         \
+  X(sse4)                \
+  X(sse_string)
 
 #define KITE_DECLARE(family) std::span<const Row> family##_rows();
 KITE_FAMILIES(KITE_DECLARE)
