@@ -1,0 +1,110 @@
+// The choice of an accelerator, among made-up ones.
+#include "machine/accelerators.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+
+#include "tests/machine/fake_accelerator.h"
+
+namespace kite {
+namespace {
+
+// Runs the trial loop in as long as a host of so many instructions per second would need.
+template <u64 speed>
+class TimedVcpu : public Vcpu {
+ public:
+  Result<Exit> run(Nanos) override {
+    const std::chrono::nanoseconds time(2 * rounds_ * kSecond / speed);
+    if (time > std::chrono::microseconds(1)) std::this_thread::sleep_for(time);
+    return Exit{Exit::Kind::kHalted, false};
+  }
+  void kick() override {}
+  void signal(Signal, u32) override {}
+  X86State state() override { return {}; }
+  Result<> set_state(const X86State& state) override {
+    rounds_ = state.gpr[kRcx];
+    return {};
+  }
+
+ private:
+  u64 rounds_ = 0;
+};
+
+template <u64 speed>
+class TimedAccelerator : public Accelerator {
+ public:
+  std::string_view name() const override { return "kvm"; }
+  Result<std::unique_ptr<Vcpu>> create_vcpu(const VcpuConfig&) override {
+    return std::make_unique<TimedVcpu<speed>>();
+  }
+};
+
+template <u64 speed>
+Result<std::unique_ptr<Accelerator>> create_timed(const AcceleratorConfig&) {
+  return std::make_unique<TimedAccelerator<speed>>();
+}
+
+Result<> usable() {
+  return {};
+}
+Result<> unusable() {
+  return fail(ErrorKind::kUnavailable, "/dev/kvm: Permission denied");
+}
+
+constexpr AcceleratorKind kFastKvm{"kvm", "", usable, create_timed<100'000'000'000>};
+constexpr AcceleratorKind kSlowKvm{"kvm", "", usable, create_timed<1'500'000>};
+constexpr AcceleratorKind kNoKvm{"kvm", "", unusable, nullptr};
+constexpr AcceleratorKind kTcg{"tcg", "", usable, nullptr};
+
+TEST(Accelerators, AutoTakesAFastKvm) {
+  const AcceleratorKind* kinds[] = {&kFastKvm, &kTcg};
+  auto choice = choose_accelerator("auto", kinds);
+  ASSERT_TRUE(choice);
+  EXPECT_EQ(choice->kind->name, "kvm") << choice->reason;
+}
+
+TEST(Accelerators, AutoLeavesASlowKvmAndSaysSo) {
+  const AcceleratorKind* kinds[] = {&kSlowKvm, &kTcg};
+  RealClock clock;
+  auto choice = choose_accelerator("auto", kinds);
+  ASSERT_TRUE(choice);
+  EXPECT_EQ(choice->kind->name, "tcg");
+  EXPECT_NE(choice->reason.find("kvm runs only about 1 million"), std::string::npos)
+      << choice->reason;
+  EXPECT_LT(clock.now(), 100 * kMillisecond);
+}
+
+TEST(Accelerators, AutoSaysWhyKvmIsNotUsable) {
+  const AcceleratorKind* kinds[] = {&kNoKvm, &kTcg};
+  auto choice = choose_accelerator("auto", kinds);
+  ASSERT_TRUE(choice);
+  EXPECT_EQ(choice->kind->name, "tcg");
+  EXPECT_NE(choice->reason.find("Permission denied"), std::string::npos);
+}
+
+TEST(Accelerators, KvmAloneMeansKvmOr69) {
+  const AcceleratorKind* kinds[] = {&kNoKvm, &kTcg};
+  auto choice = choose_accelerator("kvm", kinds);
+  ASSERT_FALSE(choice);
+  EXPECT_EQ(choice.error().kind, ErrorKind::kUnavailable);
+}
+
+TEST(Accelerators, AListTakesTheFirstUsableOneWithoutMeasuring) {
+  const AcceleratorKind* slow[] = {&kSlowKvm, &kTcg};
+  EXPECT_EQ(choose_accelerator("kvm:tcg", slow)->kind->name, "kvm");
+  const AcceleratorKind* none[] = {&kTcg};
+  EXPECT_EQ(choose_accelerator("kvm:tcg", none)->kind->name, "tcg");
+}
+
+TEST(Accelerators, UnknownNamesAreUsageErrors) {
+  for (std::string_view text : {"", "xen", "kvm:", ":tcg", "auto:tcg"}) {
+    auto choice = choose_accelerator(text);
+    ASSERT_FALSE(choice) << text;
+    EXPECT_EQ(choice.error().kind, ErrorKind::kUsage) << text;
+  }
+}
+
+}  // namespace
+}  // namespace kite
