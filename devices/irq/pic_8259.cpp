@@ -2,7 +2,6 @@
 
 #include "base/bits.h"
 #include "base/trace.h"
-#include "devices/byte_access.h"
 
 namespace kite {
 
@@ -287,13 +286,12 @@ void Pic8259Pair::write_port(Ports::Kind kind, bool a0, u8 value) {
   update();
 }
 
-u64 Pic8259Pair::Ports::read(u64 offset, unsigned size) {
-  return read_bytes(offset, size, [this](u64 at) { return pair_.read_port(kind_, at & 1); });
+u8 Pic8259Pair::Ports::read_byte(u64 offset) {
+  return pair_.read_port(kind_, offset & 1);
 }
 
-void Pic8259Pair::Ports::write(u64 offset, u64 value, unsigned size) {
-  write_bytes(offset, value, size,
-              [this](u64 at, u8 byte) { pair_.write_port(kind_, at & 1, byte); });
+void Pic8259Pair::Ports::write_byte(u64 offset, u8 value) {
+  pair_.write_port(kind_, offset & 1, value);
 }
 
 }  // namespace kite

@@ -6,8 +6,8 @@
 #include <mutex>
 
 #include "base/line.h"
+#include "devices/byte_registers.h"
 #include "devices/device.h"
-#include "memory/region.h"
 
 namespace kite {
 
@@ -83,14 +83,14 @@ class Pic8259Pair : public Device {
   bool pending() const { return intr_level_.load(std::memory_order_acquire); }
 
  private:
-  class Ports : public IoHandler {
+  class Ports : public ByteRegisters {
    public:
     enum class Kind { kMaster, kSlave, kElcr };
     Ports(Pic8259Pair& pair, Kind kind) : pair_(pair), kind_(kind) {}
-    u64 read(u64 offset, unsigned size) override;
-    void write(u64 offset, u64 value, unsigned size) override;
 
    private:
+    u8 read_byte(u64 offset) override;
+    void write_byte(u64 offset, u8 value) override;
     Pic8259Pair& pair_;
     Kind kind_;
   };

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/bits.h"
-#include "devices/byte_access.h"
 
 namespace kite {
 
@@ -72,22 +71,16 @@ u64 Pit8254::tick() const {
   return tick_of(clock_.now());
 }
 
-u64 Pit8254::read(u64 offset, unsigned size) {
-  std::lock_guard lock(mutex_);
-  return read_bytes(offset, size, [this](u64 at) { return read_byte(at & 3); });
-}
-
-void Pit8254::write(u64 offset, u64 value, unsigned size) {
-  std::lock_guard lock(mutex_);
-  write_bytes(offset, value, size, [this](u64 at, u8 byte) { write_byte(at & 3, byte); });
-}
-
 // The control word register cannot be read (231164, "Read operations").
-u8 Pit8254::read_byte(unsigned port) {
+u8 Pit8254::read_byte(u64 offset) {
+  std::lock_guard lock(mutex_);
+  const u64 port = offset & 3;
   return port == 3 ? 0xFF : counters_[port].read(tick());
 }
 
-void Pit8254::write_byte(unsigned port, u8 value) {
+void Pit8254::write_byte(u64 offset, u8 value) {
+  std::lock_guard lock(mutex_);
+  const u64 port = offset & 3;
   const u64 now = tick();
   const unsigned selected = value >> 6;
   if (port != 3) {
@@ -137,17 +130,17 @@ void Pit8254::update_irq() {
   timer_.arm(std::max(time_of(next), earliest));
 }
 
-u64 Pit8254::Port61::read(u64 /*offset*/, unsigned /*size*/) {
+u8 Pit8254::Port61::read_byte(u64 /*offset*/) {
   std::lock_guard lock(pit_.mutex_);
   const u64 now = pit_.tick();
   const u64 refresh = now / kRefreshTicks & 1;
   const u64 out2 = pit_.counters_[2].out(now) ? 1 : 0;
-  return pit_.control_b_ | refresh << kRefreshToggle | out2 << kOut2;
+  return static_cast<u8>(pit_.control_b_ | refresh << kRefreshToggle | out2 << kOut2);
 }
 
-void Pit8254::Port61::write(u64 /*offset*/, u64 value, unsigned /*size*/) {
+void Pit8254::Port61::write_byte(u64 /*offset*/, u8 value) {
   std::lock_guard lock(pit_.mutex_);
-  pit_.control_b_ = static_cast<u8>(value) & kControlWritable;
+  pit_.control_b_ = value & kControlWritable;
   pit_.counters_[2].set_gate((value & kGate2) != 0, pit_.tick());
 }
 

@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "base/line.h"
+#include "devices/byte_registers.h"
 #include "devices/device.h"
-#include "memory/region.h"
 
 namespace kite {
 
@@ -74,7 +74,8 @@ class PitCounter {
 // Periods that nobody looked at are coalesced: however late the clock runs the timer, IRQ 0 sees
 // one edge. OUT of counter 0 in modes 2 and 3 shows on the wire as its rising edges only; it falls
 // just before the next rise, so that a request is not lost when it is taken late.
-class Pit8254 : public Device, public IoHandler {
+// 4 ports, at 40h.
+class Pit8254 : public Device, public ByteRegisters {
  public:
   static constexpr u64 kHz = 1'193'182;
 
@@ -83,20 +84,17 @@ class Pit8254 : public Device, public IoHandler {
   std::string_view name() const override { return "8254"; }
   void reset() override;
   void transfer(Archive& archive) override;
-  // 4 ports, at 40h.
-  u64 read(u64 offset, unsigned size) override;
-  void write(u64 offset, u64 value, unsigned size) override;
 
   IoHandler& port_61() { return port_61_; }  // 1 port
 
  private:
-  class Port61 : public IoHandler {
+  class Port61 : public ByteRegisters {
    public:
     explicit Port61(Pit8254& pit) : pit_(pit) {}
-    u64 read(u64 offset, unsigned size) override;
-    void write(u64 offset, u64 value, unsigned size) override;
 
    private:
+    u8 read_byte(u64 offset) override;
+    void write_byte(u64 offset, u8 value) override;
     Pit8254& pit_;
   };
 
@@ -105,8 +103,8 @@ class Pit8254 : public Device, public IoHandler {
   static constexpr Nanos kShortestPeriod = 20 * kMicrosecond;
 
   u64 tick() const;
-  u8 read_byte(unsigned port);
-  void write_byte(unsigned port, u8 value);
+  u8 read_byte(u64 offset) override;
+  void write_byte(u64 offset, u8 value) override;
   void read_back(u8 command, u64 tick);
   void update_irq();
   void drive(bool level);
