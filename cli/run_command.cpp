@@ -1,0 +1,123 @@
+// `kite run`: boots a kernel and says how it ended.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+
+#include "base/log.h"
+#include "base/trace.h"
+#include "cli/commands.h"
+#include "cli/escape_keys.h"
+#include "cli/process.h"
+#include "cli/run_options.h"
+#include "cli/stop_signals.h"
+#include "cli/terminal.h"
+#include "machine/machine.h"
+
+namespace kite {
+
+namespace {
+
+constexpr const char* kKeys =
+    "\nkite: Ctrl-a x  leave"
+    "\nkite: Ctrl-a h  this list"
+    "\nkite: Ctrl-a c  the monitor (not there yet)"
+    "\nkite: Ctrl-a Ctrl-a  send Ctrl-a to the guest\n";
+
+// The logging library would make missing folders and report errors in its own words.
+Result<> open_log(const std::string& path) {
+  const UniqueFd probe(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  if (!probe.valid()) return fail_errno(ErrorKind::kIo, errno, fmt::format("--log {}", path));
+  return log::to_file(path);
+}
+
+Result<> open_outputs(const RunOptions& options) {
+  if (options.verbose) log::set_level(log::Level::kDebug);
+  if (!options.log_file.empty()) KITE_CHECK(open_log(options.log_file));
+  for (const std::string& text : options.trace) KITE_CHECK(trace::enable(text));
+  return {};
+}
+
+// One run: the machine, and the console on stdio if it is there.
+class Run {
+ public:
+  explicit Run(const RunOptions& options) : options_(options) {}
+
+  Outcome execute();
+  // The guest's last line on the terminal has no newline yet.
+  bool line_open() const { return line_open_; }
+
+ private:
+  Result<> prepare();
+  void leave() { machine_->request_stop(0); }
+  static void say(const char* text) { std::fputs(text, stderr); }
+
+  const RunOptions& options_;
+  StopSignals signals_;
+  EscapeKeys keys_{{.leave = [this] { leave(); },
+                    .help = [] { say(kKeys); },
+                    .monitor = [] { say("\nkite: the monitor is not there yet\n"); }}};
+  std::atomic<bool> line_open_{false};
+  std::unique_ptr<Machine> machine_;
+};
+
+Result<> Run::prepare() {
+  KITE_CHECK(open_outputs(options_));
+  MachineOutside outside;
+  const bool on_stdio = options_.machine.serial.kind == CharConfig::Kind::kStdio;
+  const bool interactive = on_stdio && terminal::usable();
+  if (interactive) outside.stdin_filter = [this](std::vector<u8>& typed) { keys_.filter(typed); };
+  if (on_stdio && terminal::in_background()) forget_stdin();
+  if (on_stdio && ::isatty(STDOUT_FILENO)) {
+    outside.console_observer = [this](std::span<const u8> bytes) {
+      if (!bytes.empty()) line_open_ = bytes.back() != '\n';
+    };
+  }
+  machine_ = KITE_TRY(Machine::create(options_.machine, std::move(outside)));
+  complain(machine_->summary());
+  if (interactive) KITE_CHECK(terminal::enter_raw_mode());
+  return {};
+}
+
+Outcome Run::execute() {
+  Result<> prepared = prepare();
+  if (signals_.received() != 0) {  // it came while the machine was being built
+    Outcome outcome = outcome_of({ErrorKind::kIo, "interrupted before the guest was started"});
+    outcome.kind = OutcomeKind::kInterrupted;
+    outcome.status = 128 + signals_.received();
+    terminal::leave_raw_mode();
+    return outcome;
+  }
+  if (!prepared) {
+    Outcome outcome = outcome_of(prepared.error());
+    const std::string& result_file = options_.machine.result_file;
+    if (!result_file.empty() && check_result_file(result_file))
+      static_cast<void>(write_result_file(result_file, options_.machine, outcome));
+    return outcome;
+  }
+  signals_.set_machine(machine_.get());
+  Outcome outcome = machine_->run();
+  signals_.set_machine(nullptr);
+  terminal::leave_raw_mode();
+  return outcome;
+}
+
+}  // namespace
+
+int run_command(const Words& words) {
+  const auto options = parse_run_options(words);
+  if (!options) return complain(options.error());
+  if (options->help) {
+    std::fputs(options->help->c_str(), stdout);
+    return finish_output();
+  }
+  Run run(*options);
+  const Outcome outcome = run.execute();
+  if (run.line_open()) std::fputs("\n", stderr);
+  if (!outcome.normal() || options->verbose) complain(describe(outcome));
+  return outcome.status;
+}
+
+}  // namespace kite
