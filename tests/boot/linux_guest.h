@@ -1,0 +1,34 @@
+// The Linux kernels that the boot tests boot, and how.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tests/boot/program_run.h"
+
+namespace kite::test {
+
+enum class Kernel { kCloud, kGeneric };
+
+// The kernel's image: below $KITE_GUESTS, or below build/guests of the source tree, where
+// tests/guests/prepare-linux puts it. Empty: there is none.
+std::string find_kernel(Kernel kernel);
+// Why find_kernel() found nothing, and what to do about it.
+std::string how_to_get_kernels();
+
+// Writes the initramfs to a file and returns its path. Empty: this build has no /init.
+std::string boot_initramfs();
+
+struct Boot {
+  Kernel kernel = Kernel::kCloud;
+  std::string action = "poweroff";  // what /init does (tests/boot/init)
+  std::string append = {};          // more for the kernel's command line
+  std::string memory = "256M";
+  std::vector<std::string> options = {};
+  int limit_seconds = 240;
+};
+
+// `kite run` with the interpreter, so that every host runs the same test.
+ProgramRun boot(const Boot& wanted);
+
+}  // namespace kite::test

@@ -1,0 +1,82 @@
+#include "tests/boot/program_run.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+
+namespace kite::test {
+namespace {
+
+using Time = std::chrono::steady_clock;
+
+struct Pipe {
+  int read_end = -1, write_end = -1;
+  Pipe() {
+    int ends[2];
+    if (pipe(ends) == 0) read_end = ends[0], write_end = ends[1];
+  }
+  ~Pipe() {
+    if (read_end >= 0) close(read_end);
+    if (write_end >= 0) close(write_end);
+  }
+};
+
+[[noreturn]] void become(const std::vector<std::string>& words, int out, int err) {
+  std::vector<char*> arguments;
+  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
+  dup2(out, STDOUT_FILENO);
+  dup2(err, STDERR_FILENO);
+  for (int fd = 3; fd < 256; ++fd) close(fd);
+  execvp(arguments[0], arguments.data());
+  _exit(127);
+}
+
+// False at the end of the stream.
+bool take(int fd, std::string& text) {
+  std::array<char, 4096> buffer;
+  const ssize_t size = read(fd, buffer.data(), buffer.size());
+  if (size > 0) text.append(buffer.data(), static_cast<std::size_t>(size));
+  return size > 0;
+}
+
+// Reads both streams to their ends; false if the time ran out before.
+bool drain(int out, int err, ProgramRun& run, Time::time_point end) {
+  std::array<pollfd, 2> streams = {pollfd{out, POLLIN, 0}, pollfd{err, POLLIN, 0}};
+  while (streams[0].fd >= 0 || streams[1].fd >= 0) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Time::now());
+    if (left.count() <= 0) return false;
+    if (poll(streams.data(), streams.size(), static_cast<int>(left.count())) < 0) continue;
+    if (streams[0].revents && !take(out, run.out)) streams[0].fd = -1;
+    if (streams[1].revents && !take(err, run.err)) streams[1].fd = -1;
+  }
+  return true;
+}
+
+}  // namespace
+
+ProgramRun run_program(const std::vector<std::string>& words, int limit_seconds) {
+  ProgramRun run;
+  Pipe out, err;
+  const auto start = Time::now();
+  const pid_t child = fork();
+  if (child == 0) become(words, out.write_end, err.write_end);
+  close(out.write_end), close(err.write_end);
+  out.write_end = err.write_end = -1;
+  const bool ended =
+      drain(out.read_end, err.read_end, run, start + std::chrono::seconds(limit_seconds));
+  if (!ended) kill(child, SIGKILL);
+  int status = 0;
+  waitpid(child, &status, 0);
+  run.seconds = std::chrono::duration<double>(Time::now() - start).count();
+  if (ended) run.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return run;
+}
+
+}  // namespace kite::test

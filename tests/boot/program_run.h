@@ -1,0 +1,17 @@
+// Running a program to its end, with a limit on its time, and keeping what it said.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace kite::test {
+
+struct ProgramRun {
+  int status = -1;  // exit status, 128 + signal, or -1 if it had to be killed
+  std::string out, err;
+  double seconds = 0;
+};
+
+ProgramRun run_program(const std::vector<std::string>& words, int limit_seconds);
+
+}  // namespace kite::test
