@@ -1,0 +1,226 @@
+# Shared by ./quickstart, ./runtests, .ci/run and tests/boot/prepare: words, packages, builds, guests.
+# POSIX sh, to be sourced after `cd` to the root of the tree.
+
+say() { printf '\n== %s\n' "$*"; }
+note() { printf '   %s\n' "$*"; }
+complain() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+die() { complain "$*"; exit 70; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Runs a command and shows it first.
+run() { printf '+ %s\n' "$*"; "$@"; }
+
+# The same with root's rights.
+as_root() {
+  if [ "$(id -u)" = 0 ]; then run "$@"
+  elif have sudo; then run sudo "$@"
+  elif have doas; then run doas "$@"
+  else complain "this needs root, and there is neither sudo nor doas: $*"; return 1
+  fi
+}
+
+system_name() {
+  case $(uname -s) in
+    Linux) if have apt-get; then echo debian; else echo linux; fi ;;
+    FreeBSD | DragonFly) echo freebsd ;;
+    NetBSD) echo netbsd ;;
+    OpenBSD) echo openbsd ;;
+    Darwin) echo macos ;;
+    *) echo unknown ;;
+  esac
+}
+
+# ---- packages -------------------------------------------------------------------------------------------------------
+
+# What CMakeLists.txt looks for, system by system.
+packages_debian='g++ cmake ninja-build pkg-config libcapstone-dev libspdlog-dev libfmt-dev libcli11-dev libexpected-dev
+  nlohmann-json3-dev libgtest-dev libgmock-dev libmpfr-dev libgmp-dev zlib1g-dev liblzma-dev libbz2-dev libzstd-dev
+  liblz4-dev acpica-tools cpio gzip'
+packages_freebsd='cmake ninja pkgconf capstone spdlog libfmt cli11 tl-expected nlohmann-json googletest mpfr gmp zstd
+  liblz4 acpica-tools'
+packages_netbsd='cmake ninja-build pkgconf capstone spdlog fmtlib cli11 tl-expected nlohmann-json googletest mpfr gmp
+  zstd lz4 xz bzip2 acpica-utils'
+packages_openbsd='cmake ninja capstone spdlog fmt cli11 nlohmann-json gtest mpfr gmp zstd lz4 xz bzip2 acpica'
+packages_macos='cmake ninja pkg-config capstone spdlog fmt cli11 tl-expected nlohmann-json googletest mpfr gmp zstd lz4
+  xz acpica x86_64-elf-gcc'
+
+# The packages among the arguments that dpkg does not have installed.
+missing_debian() {
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
+  done
+}
+
+# Has this machine ever fetched the lists of packages?
+have_package_lists() {
+  for list in /var/lib/apt/lists/*_Packages*; do
+    if [ -e "$list" ]; then return 0; fi
+  done
+  return 1
+}
+
+apt_install() {
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
+}
+
+install_debian() {
+  missing=$(missing_debian "$@")
+  [ -n "$missing" ] || { note 'every package is there'; return 0; }
+  # shellcheck disable=SC2086  # a list of words
+  set -- $missing
+  if have_package_lists && apt_install "$@"; then return 0; fi
+  # No lists, or lists older than the mirror's packages.
+  as_root apt-get update -q && apt_install "$@"
+}
+
+# Homebrew refuses to run as root.
+install_macos() {
+  have brew || { complain 'Homebrew is needed: see https://brew.sh'; return 1; }
+  for package in "$@"; do
+    brew list --versions "$package" >/dev/null 2>&1 || run brew install "$package" || return 1
+  done
+}
+
+install_openbsd() {
+  for package in "$@"; do
+    pkg_info -e "$package-*" >/dev/null 2>&1 || as_root pkg_add -I "$package" || return 1
+  done
+}
+
+# Installs what a build needs, and the packages named as arguments (Debian's names) where they are Debian's.
+# shellcheck disable=SC2086  # lists of words
+install_packages() {
+  say "Packages ($(system_name))"
+  case $(system_name) in
+    debian) install_debian $packages_debian "$@" ;;
+    freebsd) as_root env ASSUME_ALWAYS_YES=yes pkg install $packages_freebsd ;;
+    netbsd) as_root pkgin -y install $packages_netbsd ;;
+    openbsd) install_openbsd $packages_openbsd ;;
+    macos) install_macos $packages_macos ;;
+    *) note "this system's package manager is not known here; README.md says what is needed" ;;
+  esac || die 'packages are missing and could not be installed'
+}
+
+# ---- builds ---------------------------------------------------------------------------------------------------------
+
+# configure FOLDER [cmake option…]
+configure() {
+  folder=$1; shift
+  if have ccache; then set -- "$@" -DCMAKE_CXX_COMPILER_LAUNCHER=ccache; fi
+  log=$folder.log
+  echo "+ cmake -S . -B $folder -G Ninja $*"
+  if cmake -S . -B "$folder" -G Ninja -DCMAKE_BUILD_TYPE=Release "$@" >"$log" 2>&1; then rm -f "$log"
+  else cat "$log"; return 1
+  fi
+}
+
+# configure_and_build FOLDER TARGET [cmake option…]
+configure_and_build() {
+  folder=$1 target=$2; shift 2
+  mkdir -p build
+  configure "$folder" "$@" || return 1
+  run cmake --build "$folder" --target "$target"
+}
+
+# ---- guests ---------------------------------------------------------------------------------------------------------
+
+guests=${KITE_GUESTS:-build/guests}
+
+# The package of an actual kernel behind Debian's metapackage: linux-image-cloud-amd64 -> linux-image-6.1.0-…
+kernel_package() {
+  apt-cache depends "$1" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9][^ ]*\)$/\1/p' | head -n 1
+}
+
+# Downloads a Debian package and unpacks it into a folder; nothing is installed.
+unpack_package() {
+  package=$1 folder=$2
+  download=$(mktemp -d) || return 1
+  # apt downloads as a user of its own when it is root, who must be able to write here.
+  [ "$(id -u)" != 0 ] || chown _apt "$download" 2>/dev/null
+  (cd "$download" && run apt-get download -q "$package") && dpkg-deb -x "$download"/*.deb "$folder"
+  status=$?
+  rm -rf "$download"
+  return $status
+}
+
+have_debian_packages() { [ "$(system_name)" = debian ] && [ "$(dpkg --print-architecture)" = amd64 ]; }
+
+# Downloads need lists of packages; the ones that are there may name packages the mirror has replaced.
+fresh_lists() {
+  if have_package_lists && [ -z "$lists_are_old" ]; then return 0; fi
+  as_root apt-get update -q
+}
+
+# prepare_kernel cloud|generic: build/guests/linux-KIND/vmlinuz, and its release in build/guests/linux-KIND/release.
+prepare_kernel() {
+  kind=$1 target=$guests/linux-$1
+  [ ! -s "$target/vmlinuz" ] || return 0
+  have_debian_packages || { note "no Debian packages for this host, so no $kind kernel"; return 1; }
+  case $kind in
+    cloud) metapackage=linux-image-cloud-amd64 ;;
+    *) metapackage=linux-image-amd64 ;;
+  esac
+  lists_are_old=
+  fetch_kernel || { lists_are_old=yes; fetch_kernel; }
+}
+
+fetch_kernel() {
+  fresh_lists || return 1
+  package=$(kernel_package "$metapackage")
+  [ -n "$package" ] || { note "$metapackage is not to be had here"; return 1; }
+  say "Kernel: $package, downloaded and unpacked, not installed"
+  rm -rf "$target.new"
+  mkdir -p "$target.new/unpacked"
+  unpack_package "$package" "$target.new/unpacked" || return 1
+  mv "$target.new"/unpacked/boot/vmlinuz-* "$target.new/vmlinuz" || return 1
+  echo "${package#linux-image-}" >"$target.new/release"
+  rm -rf "$target.new/unpacked" "$target"
+  mv "$target.new" "$target"
+}
+
+# build/guests/initramfs.gz: Debian's static busybox and tests/boot/busybox_init.
+prepare_initramfs() {
+  initramfs=$guests/initramfs.gz
+  if [ -s "$initramfs" ] && [ -z "$(find tests/boot/busybox_init -newer "$initramfs")" ]; then return 0; fi
+  have_debian_packages || return 1
+  lists_are_old=
+  fetch_busybox || { lists_are_old=yes; fetch_busybox; } || return 1
+  say 'Initramfs: busybox and tests/boot/busybox_init'
+  root=$(mktemp -d) || return 1
+  mkdir -p "$root/bin" "$root/dev" "$root/proc" "$root/sys" "$root/tmp"
+  cp "$guests/busybox" "$root/bin/busybox" && cp tests/boot/busybox_init "$root/init" && chmod 755 "$root/init" "$root/bin/busybox" &&
+    (cd "$root" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0) | gzip -9n >"$initramfs.new" &&
+    mv "$initramfs.new" "$initramfs"
+  status=$?
+  rm -rf "$root"
+  [ "$status" != 0 ] || note "$initramfs, $(wc -c <"$initramfs") bytes"
+  return $status
+}
+
+fetch_busybox() {
+  [ ! -x "$guests/busybox" ] || return 0
+  fresh_lists || return 1
+  say 'busybox-static, downloaded and unpacked, not installed'
+  mkdir -p "$guests/busybox.new"
+  unpack_package busybox-static "$guests/busybox.new" && mv "$guests/busybox.new/bin/busybox" "$guests/busybox" &&
+    rm -rf "$guests/busybox.new"
+}
+
+# What tests/boot/busybox_init prints when user space runs.
+user_space_marker='kite: user space is up'
+
+# boot_to_user_space KITE KIND: boots that kernel and waits for the marker.
+boot_to_user_space() {
+  run "$1" run --initrd "$guests/initramfs.gz" --append 'console=ttyS0' --memory 512M --timeout 600 \
+    --expect "$user_space_marker" "$guests/linux-$2/vmlinuz"
+}
+
+# ---- tests ----------------------------------------------------------------------------------------------------------
+
+processors() { getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2; }
+
+# run_tests FOLDER [ctest option…]
+run_tests() {
+  folder=$1; shift
+  run ctest --test-dir "$folder" --output-on-failure --no-tests=error --schedule-random -j "$(processors)" "$@"
+}
