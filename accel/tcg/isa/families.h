@@ -16,7 +16,11 @@ struct Row;
   X(sse_float)           \
   X(sse_convert)         \
   X(sse4)                \
-  X(sse_string)
+  X(sse_string)          \
+  X(x87_arithmetic)      \
+  X(x87_transfer)        \
+  X(x87_control)         \
+  X(fpu_state)
 
 #define KITE_DECLARE(family) std::span<const Row> family##_rows();
 KITE_FAMILIES(KITE_DECLARE)
