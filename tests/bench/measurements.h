@@ -1,0 +1,30 @@
+// The four measurements; each returns a section of Markdown.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace kite::bench {
+
+struct Options {
+  int rounds = 5;
+  std::string only;  // empty: all
+  bool write = true;
+};
+
+std::string measure_boot(const Options& options);
+std::string measure_speed(const Options& options);
+std::string measure_start(const Options& options);
+std::string measure_memory(const Options& options);
+
+// The machine the figures are from: processor, kernel, compiler.
+std::string describe_machine();
+
+double median(std::vector<double> values);
+bool have_qemu();
+// `qemu-system-x86_64 -accel tcg -M q35` with what a test machine needs, and `more`.
+std::vector<std::string> qemu(const std::vector<std::string>& more);
+// "tcg", and "kvm" where this host has it.
+std::vector<std::string> accelerators();
+
+}  // namespace kite::bench

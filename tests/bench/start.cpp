@@ -1,0 +1,43 @@
+// From exec to the first guest instruction.
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "tests/bench/measurements.h"
+#include "tests/boot/program_run.h"
+
+namespace kite::bench {
+namespace {
+
+constexpr int kRuns = 20;
+
+// The whole run of a guest that ends with its first instructions, so a little more than the start.
+std::vector<double> milliseconds(const std::vector<std::string>& words) {
+  std::vector<double> times;
+  for (int i = 0; i < kRuns; ++i) {
+    const test::ProgramRun run = test::run_program(words, 20);
+    if (run.status == 1) times.push_back(run.seconds * 1000);
+    if (run.status != 1) fmt::print("start: FAILED, status {}: {}\n", run.status, run.err);
+  }
+  return times;
+}
+
+}  // namespace
+
+std::string measure_start(const Options&) {
+  const std::string image = KITE_BENCH_GUESTS "/first_instruction.elf";
+  std::string text = fmt::format(
+      "### Start-up\n\nFrom exec to the end of a guest whose first instructions end it; 512 MB, "
+      "median of {} runs.\n\n| | milliseconds |\n|---|---|\n",
+      kRuns);
+  for (const std::string& accelerator : accelerators()) {
+    const double time = median(milliseconds({KITE_PROGRAM, "run", "--accel", accelerator,
+                                             "--memory", "512M", "--timeout", "10", image}));
+    text += fmt::format("| Kite, {} | {:.1f} |\n", accelerator, time);
+    fmt::print("start: {} {:.1f} ms\n", accelerator, time);
+    std::fflush(stdout);
+  }
+  return text + "\nWanted: at most 30 ms.\n\n";
+}
+
+}  // namespace kite::bench
