@@ -60,7 +60,9 @@ have_package_lists() {
 }
 
 apt_install() {
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
+  # A machine that just started may still be updating itself: wait for its lock.
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -q \
+    --no-install-recommends "$@"
 }
 
 install_debian() {
@@ -222,5 +224,5 @@ processors() { getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2; }
 # run_tests FOLDER [ctest option…]
 run_tests() {
   folder=$1; shift
-  run ctest --test-dir "$folder" --output-on-failure --no-tests=error --schedule-random -j "$(processors)" "$@"
+  run ctest --test-dir "$folder" --output-on-failure --no-tests=error -j "$(processors)" "$@"
 }

@@ -21,10 +21,17 @@ struct ChildResult {
 // Runs `body` in a forked child; what it returns is the text, and the status is 0.
 ChildResult in_child(const std::function<std::string()>& body);
 
-// Starts this test program again as another process, running only the (disabled) test `name`.
-// Returns its exit status; output goes to `output` when given.
-int run_own_test(const std::vector<std::string>& prefix, const std::string& name,
-                 std::string* output = nullptr);
+// What another process of this test program does instead of its tests. A static Helper registers
+// it; its status is that of the process.
+class Helper {
+ public:
+  Helper(const char* name, int (*body)());
+};
+
+// Starts this test program again, with `prefix` before it on the command line, as the helper
+// `name`. Returns its exit status; what it prints goes to `output` when given.
+int run_helper(const std::vector<std::string>& prefix, const std::string& name,
+               std::string* output = nullptr);
 
 // A directory of its own, removed at the end.
 class TemporaryDirectory {
