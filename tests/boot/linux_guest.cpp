@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -15,35 +14,23 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string guests_folder() {
+// A relative $KITE_GUESTS is one of the source tree's root, where tests/boot/prepare runs.
+fs::path guests_folder() {
   const char* set = std::getenv("KITE_GUESTS");
-  return set != nullptr ? set : KITE_SOURCE_DIR "/build/guests";
-}
-
-bool is(const std::string& name, Kernel kernel) {
-  if (name.rfind("vmlinuz", 0) != 0) return false;
-  return (name.find("cloud") != name.npos) == (kernel == Kernel::kCloud);
+  return fs::path(KITE_SOURCE_DIR) / (set != nullptr && *set != 0 ? set : "build/guests");
 }
 
 }  // namespace
 
 std::string find_kernel(Kernel kernel) {
-  std::vector<std::string> found;
-  std::error_code error;
-  for (fs::recursive_directory_iterator at(guests_folder(), error), end; !error && at != end;
-       at.increment(error)) {
-    // A folder may be what tells the flavours apart: cloud/vmlinuz.
-    const std::string name = at->path().filename();
-    const std::string folder = at->path().parent_path().filename();
-    const bool cloud = (name + folder).find("cloud") != std::string::npos;
-    if (is(cloud ? name + "-cloud" : name, kernel)) found.push_back(at->path());
-  }
-  return found.empty() ? "" : *std::max_element(found.begin(), found.end());
+  const fs::path image =
+      guests_folder() / (kernel == Kernel::kCloud ? "linux-cloud" : "linux-generic") / "vmlinuz";
+  return fs::exists(image) ? image : "";
 }
 
 std::string how_to_get_kernels() {
-  return "no such kernel below " + guests_folder() +
-         "; ./runtests prepares them, or set KITE_GUESTS to a folder with Debian's vmlinuz files";
+  return "no such kernel in " + guests_folder().string() +
+         "; ./runtests and tests/boot/prepare get it";
 }
 
 std::string boot_initramfs() {

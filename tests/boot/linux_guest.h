@@ -10,8 +10,8 @@ namespace kite::test {
 
 enum class Kernel { kCloud, kGeneric };
 
-// The kernel's image: below $KITE_GUESTS, or below build/guests of the source tree, where
-// tests/guests/prepare-linux puts it. Empty: there is none.
+// The kernel's image in $KITE_GUESTS, or in build/guests of the source tree, where
+// tests/boot/prepare puts it. Empty: there is none.
 std::string find_kernel(Kernel kernel);
 // Why find_kernel() found nothing, and what to do about it.
 std::string how_to_get_kernels();
