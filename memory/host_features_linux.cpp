@@ -99,7 +99,7 @@ Result<> advise(const BackendConfig& config, u8* data, u64 size) {
 
 int populate(u8* data, u64 size, bool writable) {
   while (::madvise(data, size, writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) != 0) {
-    if (errno == EINTR || errno == EAGAIN) continue;
+    if (errno == EINTR) continue;
     return errno == EINVAL ? ENOSYS : errno;  // EINVAL: a kernel before 5.14
   }
   return 0;

@@ -213,7 +213,7 @@ user_space_marker='kite: user space is up'
 
 # boot_to_user_space KITE KIND: boots that kernel and waits for the marker.
 boot_to_user_space() {
-  run "$1" run --initrd "$guests/initramfs.gz" --append 'console=ttyS0' --memory 512M --timeout 600 \
+  run "$1" run --accel tcg --initrd "$guests/initramfs.gz" --append 'console=ttyS0' --memory 512M --timeout 600 \
     --expect "$user_space_marker" "$guests/linux-$2/vmlinuz"
 }
 
