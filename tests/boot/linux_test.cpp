@@ -20,6 +20,11 @@ std::string words_of(const ProgramRun& run) {
   return "stdout:\n" + run.out + "\nstderr:\n" + run.err;
 }
 
+bool has_backend(const std::string& name) {
+  const auto list = backends();
+  return std::any_of(list.begin(), list.end(), [&](const auto& each) { return each.name == name; });
+}
+
 #define SKIP_WITHOUT(kernel)                                             \
   if (find_kernel(kernel).empty()) GTEST_SKIP() << how_to_get_kernels(); \
   if (!std::filesystem::exists(KITE_BOOT_INIT))                          \
@@ -30,8 +35,7 @@ class LinuxBoot : public testing::TestWithParam<std::tuple<Kernel, std::string>>
 TEST_P(LinuxBoot, ReachesUserSpaceAndPowersOff) {
   const auto& [kernel, backend] = GetParam();
   SKIP_WITHOUT(kernel);
-  const auto list = backends();
-  if (std::none_of(list.begin(), list.end(), [&](const auto& b) { return b.name == backend; })) {
+  if (!has_backend(backend)) {
     GTEST_SKIP() << "this host has no " << backend << " back end";
   }
   std::string option = backend;
