@@ -46,14 +46,20 @@ bool take(int fd, std::string& text) {
   return size > 0;
 }
 
+double since(Time::time_point start) {
+  return std::chrono::duration<double>(Time::now() - start).count();
+}
+
 // Reads both streams to their ends; false if the time ran out before.
-bool drain(int out, int err, ProgramRun& run, Time::time_point end) {
+bool drain(int out, int err, ProgramRun& run, Time::time_point start, int limit_seconds) {
+  const auto end = start + std::chrono::seconds(limit_seconds);
   std::array<pollfd, 2> streams = {pollfd{out, POLLIN, 0}, pollfd{err, POLLIN, 0}};
   while (streams[0].fd >= 0 || streams[1].fd >= 0) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Time::now());
     if (left.count() <= 0) return false;
     if (poll(streams.data(), streams.size(), static_cast<int>(left.count())) < 0) continue;
     if (streams[0].revents && !take(out, run.out)) streams[0].fd = -1;
+    if (!run.out.empty() && run.first_output_seconds == 0) run.first_output_seconds = since(start);
     if (streams[1].revents && !take(err, run.err)) streams[1].fd = -1;
   }
   return true;
@@ -69,12 +75,11 @@ ProgramRun run_program(const std::vector<std::string>& words, int limit_seconds)
   if (child == 0) become(words, out.write_end, err.write_end);
   close(out.write_end), close(err.write_end);
   out.write_end = err.write_end = -1;
-  const bool ended =
-      drain(out.read_end, err.read_end, run, start + std::chrono::seconds(limit_seconds));
+  const bool ended = drain(out.read_end, err.read_end, run, start, limit_seconds);
   if (!ended) kill(child, SIGKILL);
   int status = 0;
   waitpid(child, &status, 0);
-  run.seconds = std::chrono::duration<double>(Time::now() - start).count();
+  run.seconds = since(start);
   if (ended) run.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return run;
 }

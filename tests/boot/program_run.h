@@ -10,6 +10,7 @@ struct ProgramRun {
   int status = -1;  // exit status, 128 + signal, or -1 if it had to be killed
   std::string out, err;
   double seconds = 0;
+  double first_output_seconds = 0;  // to the first byte of `out`
 };
 
 ProgramRun run_program(const std::vector<std::string>& words, int limit_seconds);
