@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -102,16 +103,20 @@ TEST_F(EventLoopTest, ATimerArmedByAnotherThreadShortensTheWait) {
 }
 
 TEST_F(EventLoopTest, TimersAreNotRoundedToWholeMilliseconds) {
-  int ticks = 0;
-  Nanos start = clock.now();
-  std::unique_ptr<Timer> timer;
-  timer = std::make_unique<Timer>(clock, [&] {
-    if (++ticks == 100) return loop->stop();
-    timer->arm(clock.now() + 100 * kMicrosecond);
-  });
-  timer->arm(clock.now());
-  loop->run();
-  EXPECT_LT(clock.now() - start, 90 * kMillisecond);
+  Nanos best = kNever;  // other work on the host may slow down some rounds
+  for (int round = 0; round < 20; round++) {
+    int ticks = 0;
+    const Nanos start = clock.now();
+    std::unique_ptr<Timer> timer;
+    timer = std::make_unique<Timer>(clock, [&] {
+      if (++ticks == 10) return loop->stop();
+      timer->arm(clock.now() + 100 * kMicrosecond);
+    });
+    timer->arm(start);
+    loop->run();
+    best = std::min(best, clock.now() - start);
+  }
+  EXPECT_LT(best, 9 * kMillisecond);
 }
 
 TEST_F(EventLoopTest, OnlyItsOwnPipeIsMadeNonBlocking) {
