@@ -34,10 +34,22 @@ Error surplus(const CLI::App& app, const std::vector<std::string>& words) {
     if (!word.starts_with("-") || word == "--") continue;
     std::string option = word.substr(0, word.find('='));
     if (!option.starts_with("--")) option = "-" + option;  // QEMU's way of writing it
-    return Error{ErrorKind::kUsage,
-                 fmt::format("there is no option '{}'{}", word, suggestion(option, candidates))};
+    const std::string near = suggestion(option, candidates);
+    return Error{
+        ErrorKind::kUsage,
+        fmt::format("there is no option '{}'{}", word,
+                    near.empty() ? fmt::format("; `{} --help` lists them", app.get_name()) : near)};
   }
   return Error{ErrorKind::kUsage, fmt::format("'{}' is one word too many", words.front())};
+}
+
+// CLI11 counts ("--memory: At Most 1 required but received 2"); a person wants words.
+Error mismatch(const CLI::ArgumentMismatch& error) {
+  const std::string text = error.what();
+  const std::string option = text.substr(0, text.find(':'));
+  const bool twice = text.find("received") != std::string::npos;
+  return Error{ErrorKind::kUsage,
+               option + (twice ? ": given more than once" : ": its value is missing")};
 }
 
 }  // namespace
@@ -50,6 +62,8 @@ Result<bool> parse_arguments(CLI::App& app, const Words& words) {
     app.parse(reversed);
   } catch (const CLI::CallForHelp&) {
     return false;
+  } catch (const CLI::ArgumentMismatch& error) {
+    return tl::unexpected(mismatch(error));
   } catch (const CLI::ParseError& error) {
     return tl::unexpected(Error{ErrorKind::kUsage, error.what()});
   }
