@@ -1,6 +1,7 @@
 #include "accel/tcg/fpu/soft_float.h"
 
 #include <bit>
+#include <cmath>
 
 #include "base/bits.h"
 
@@ -119,6 +120,18 @@ Result with_flags(Result result, u8 flags) {
 
 bool special(const Number& a) {
   return a.kind >= Kind::kQuietNan;
+}
+
+// The root of 2^126 … 2^128 − 1, rounded down: the host's estimate, one step of Newton's, and
+// corrected until it is right, so that it does not depend on the host.
+u64 integer_root(u128 radicand) {
+  const double estimate = std::sqrt(static_cast<double>(radicand));
+  u64 root = estimate < 0x1p64 ? static_cast<u64>(estimate) : ~u64{0};
+  const i128 rest = static_cast<i128>(radicand - u128{root} * root);
+  root += static_cast<u64>(static_cast<i64>(static_cast<double>(rest) / (2 * estimate)));
+  while (u128{root} * root > radicand) --root;
+  while (root != ~u64{0} && (u128{root} + 1) * (u128{root} + 1) <= radicand) ++root;
+  return root;
 }
 
 template <int kFractionBits, int kExponentBits>
@@ -283,22 +296,12 @@ Result square_root(const Control& control, const Number& a) {
   if (a.infinite()) return {a, 0, false};
   const u8 flags = denormal_flag(a, a);
   if (stops(control, flags)) return {a, flags, false};
-  // Digit by digit, two bits of the radicand for one of the root; 67 bits of root are enough for
-  // 64 and a correct sticky bit.
   const bool odd = a.exponent & 1;
-  u128 radicand = u128{a.significand} << (odd ? 64 : 63);  // 01.xx or 1x.xx at the top
-  u128 root = 0, rest = 0;
-  for (int i = 0; i < 67; ++i) {
-    rest = rest << 2 | static_cast<u64>(radicand >> 126);
-    radicand <<= 2;
-    const u128 trial = root << 2 | 1;
-    root <<= 1;
-    if (rest >= trial) {
-      rest -= trial;
-      root |= 1;
-    }
-  }
-  const u128 significand = root << 61 | (rest != 0);
+  const u128 radicand = u128{a.significand} << (odd ? 64 : 63);  // 01.x or 1x.x at the top
+  const u64 root = integer_root(radicand);
+  const u128 rest = radicand - u128{root} * root;
+  // (root + 1/2)² is root² + root + 1/4: the next bit is set if more than root is left.
+  const u128 significand = u128{root} << 64 | u128{rest > root} << 63 | u128{rest != 0};
   return with_flags(round(control, false, (a.exponent - odd) / 2, significand), flags);
 }
 
