@@ -29,7 +29,7 @@ struct InterruptMessage {
   DeliveryMode mode = DeliveryMode::kFixed;
   u8 vector = 0;
   bool level_triggered = false;
-  std::optional<u32> except;  // the APIC ID that is left out: shorthand "all excluding self"
+  std::optional<u32> except = {};  // the APIC ID that is left out: shorthand "all excluding self"
 
   bool operator==(const InterruptMessage&) const = default;
 };
