@@ -57,7 +57,7 @@ void Pit8254::reset() {
 
 void Pit8254::transfer(Archive& archive) {
   std::lock_guard lock(mutex_);
-  for (PitCounter& counter : counters_) counter.transfer(archive);
+  for (PitCounter& counter : counters_) counter.transfer(archive, tick());
   archive.field("control_b", control_b_);
   archive.field("seen_rises", seen_rises_);
   archive.field("last_edge", last_edge_);

@@ -18,7 +18,7 @@ class PitCounter {
   static constexpr u64 kNoTick = ~u64{0};
 
   void reset();
-  void transfer(Archive& archive);
+  void transfer(Archive& archive, u64 tick);
 
   void write_control(u8 control, u64 tick);
   void write_count(u8 value, u64 tick);

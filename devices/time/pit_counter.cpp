@@ -25,7 +25,8 @@ void PitCounter::reset() {
   risen_ = risen;
 }
 
-void PitCounter::transfer(Archive& archive) {
+void PitCounter::transfer(Archive& archive, u64 tick) {
+  settle(tick);
   archive.field("control", control_);
   archive.field("gate", gate_);
   archive.field("loaded", loaded_);
@@ -47,6 +48,9 @@ void PitCounter::transfer(Archive& archive) {
   control_ &= 0x3F;
   count_ = std::min<u64>(count_, 0x10000);
   pending_ = std::min<u64>(pending_, 0x10000);
+  start_ = std::min(start_, tick + 1);
+  held_ = std::min(held_, tick);
+  if (pending_ != 0) pending_tick_ = std::max(pending_tick_, tick + 1);
   running_ = running_ && count_ != 0;
 }
 
