@@ -46,8 +46,12 @@ TEST_F(Run, TheExitPortGivesTwiceTheValueAndOne) {
   EXPECT_EQ(run(guest::exit_port(5)).status, 11);
 }
 
+// On TCG: a KVM that interprets guest code may give up on the instruction instead of shutting down.
 TEST_F(Run, ATripleFaultIs101) {
-  expect_end(run(guest::print("so far\n") + guest::triple_fault()), 101, "triple fault");
+  if (run_kite({"list", "accels"}).out.find("tcg") == std::string::npos)
+    GTEST_SKIP() << "this build has no tcg";
+  expect_end(run(guest::print("so far\n") + guest::triple_fault(), {"--accel", "tcg"}), 101,
+             "triple fault");
 }
 
 TEST_F(Run, ATimeoutIs102) {
