@@ -65,6 +65,8 @@ Result<u64> add_by_addresses(PlanBuilder& builder, std::span<const u8> file, u64
   if (size > rest.size())
     return fail(ErrorKind::kData, "{}: truncated multiboot kernel: {} bytes of {}", builder.name(),
                 rest.size(), size);
+  if (size == 0)
+    return fail(ErrorKind::kData, "{}: multiboot header without anything to load", builder.name());
   const u64 memory_end = std::max<u64>(at.bss_end, at.load + size);
   KITE_CHECK(builder.add("the kernel", at.load, rest.first(size), memory_end - at.load));
   return u64{at.entry};

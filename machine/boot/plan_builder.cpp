@@ -44,6 +44,7 @@ Result<> PlanBuilder::claim(std::string_view what, Gpa address, u64 size) {
 
 Result<> PlanBuilder::add(std::string_view what, Gpa address, std::span<const u8> bytes, u64 size) {
   KITE_CHECK(claim(what, address, size));
+  if (size == 0) return {};
   plan_.pieces.push_back({address, bytes, size});
   return {};
 }

@@ -300,6 +300,7 @@ TEST(MultibootKernel, HostileAddressesAreErrors) {
       {0x200000, 0x200000, 0xffffffff, 0, 0},  // longer than the file
       {0xffffff00, 0xffffff00, 0, 0, 0},       // no RAM there
       {0x200000, 0x200000, 0, 0xffffffff, 0},  // nor for the BSS
+      {0x200000, 0x200000, 0x200000, 0, 0},    // nothing to load
       {0, 0, 0, 0, 0},                         // over the loader's own tables
   };
   for (const auto& addresses : hostile) {
