@@ -1,5 +1,7 @@
 #include "machine/console_watch.h"
 
+#include "base/log.h"
+
 namespace kite {
 
 ConsoleWatch::ConsoleWatch(std::vector<ConsolePattern> expect, std::vector<ConsolePattern> fail_on,
@@ -15,6 +17,11 @@ void ConsoleWatch::observe(std::span<const u8> bytes) {
   {
     std::lock_guard lock(mutex_);
     first = unread_.empty();
+    if (unread_.size() + bytes.size() > kMostUnread) {
+      static log::Limiter limiter(1);
+      if (limiter.allow()) log::warning("the console is written faster than it can be searched");
+      return;
+    }
     unread_.insert(unread_.end(), bytes.begin(), bytes.end());
   }
   if (first && !bytes.empty()) wake_();

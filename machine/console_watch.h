@@ -28,7 +28,7 @@ class ConsoleWatch {
   ConsoleWatch(std::vector<ConsolePattern> expect, std::vector<ConsolePattern> fail_on,
                std::function<void()> wake);
 
-  // Any thread.
+  // Any thread. Never waits: the caller holds the chip's lock.
   void observe(std::span<const u8> bytes);
 
   const Findings& review();
@@ -42,6 +42,8 @@ class ConsoleWatch {
   std::vector<std::string> missing() const;
 
   static constexpr std::size_t kPanicLines = 64;
+  // What the guest may be ahead of the expressions; more is not read.
+  static constexpr std::size_t kMostUnread = 8 * MiB;
 
  private:
   void line_finished(const std::string& line);

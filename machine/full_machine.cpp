@@ -84,7 +84,8 @@ void FullMachine::reset(const std::string& source) {
   control_.reset_begins();
   if (control_.ending()) return loop_->stop();  // it came while the vCPUs were on their way
   resets_++;
-  log::info("the guest asked {} for a reset", source);
+  static log::Limiter limiter;
+  if (limiter.allow()) log::info("the guest asked {} for a reset", source);
   chips_.reset();
   if (Result<> entered = enter_boot_program(); !entered) return control_.fail(entered.error());
   for (auto& processor : processors_) processor->thread().resume(true);

@@ -119,7 +119,8 @@ bool VcpuThread::interrupt_pending() {
 void VcpuThread::handle(const Exit& exit) {
   switch (exit.kind) {
     case Exit::Kind::kHalted:
-      return halt(exit.interrupts_enabled);
+      // On a board without an interrupt controller no interrupt will ever come.
+      return halt(exit.interrupts_enabled && interrupts_ != nullptr);
     case Exit::Kind::kReset:
       return owner_.vcpu_asks_for_reset(*this);
     case Exit::Kind::kShutdown:

@@ -152,9 +152,10 @@ Result<> add_pvpanic(MachineBuild& machine) {
   auto& panic = machine.chips().add<Pvpanic>([&control = machine.control(), ends](u8 events) {
     if ((events & Pvpanic::kPanicked) != 0 && ends) {
       control.finish(OutcomeKind::kPanic, "the guest's kernel panicked (pvpanic)");
-    } else {
-      log::warning("the guest's kernel panicked and goes on by itself");
+      return;
     }
+    static log::Limiter limiter;
+    if (limiter.allow()) log::warning("the guest's kernel panicked and goes on by itself");
   });
   return machine.ports("pvpanic", address::kPvpanic, Pvpanic::kSize, panic);
 }

@@ -134,6 +134,17 @@ TEST(ConsoleWatch, WithoutExpectationsNothingIsEverComplete) {
   EXPECT_FALSE(watch.review().everything_expected);
 }
 
+TEST(ConsoleWatch, HoldsABoundedNumberOfBytesThatNobodyHasReviewed) {
+  ConsoleWatch watch({}, {}, [] {});
+  const std::string megabyte(MiB, 'x');
+  for (int i = 0; i < 20; i++) watch.observe(bytes_of(megabyte));
+  watch.observe(bytes_of("\nafter\n"));
+  watch.review();
+  watch.observe(bytes_of("\nlast\n"));
+  watch.review();
+  EXPECT_EQ(watch.last_line(), "last");
+}
+
 TEST(ConsoleWatch, KeepsABoundedNumberOfPanicLines) {
   ConsoleWatch watch({}, {}, [] {});
   watch.observe(bytes_of("Kernel panic - not syncing: x\n"));

@@ -102,6 +102,13 @@ TEST(Halt, ANonMaskableInterruptEndsAHaltWithInterruptsOff) {
   EXPECT_EQ(outcome.status, 1) << outcome.reason;
 }
 
+TEST(Halt, WithoutAnInterruptControllerEveryHaltIsForGood) {
+  MachineConfig config = fake_config();
+  config.machine = "bare";
+  Outcome outcome = run_fake(config, [](FakeVcpu&) -> Exit { return FakeVcpu::halt(true); });
+  EXPECT_EQ(outcome.kind, OutcomeKind::kDeadHalt);
+}
+
 TEST(Halt, TheLocalApicTimerEndsIt) {
   u8 vector = 0;
   Outcome outcome = run_fake([&](FakeVcpu& vcpu) -> Exit {
