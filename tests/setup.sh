@@ -147,10 +147,18 @@ unpack_package() {
 
 have_debian_packages() { [ "$(system_name)" = debian ] && [ "$(dpkg --print-architecture)" = amd64 ]; }
 
-# Downloads need lists of packages; the ones that are there may name packages the mirror has replaced.
-fresh_lists() {
-  if have_package_lists && [ -z "$lists_are_old" ]; then return 0; fi
-  as_root apt-get update -q
+# Fetches the lists of packages, once: the ones that are there may name packages the mirror has replaced.
+refresh_lists() {
+  [ -z "$lists_refreshed" ] || return 1
+  lists_refreshed=yes
+  as_root apt-get -o APT::Update::Error-Mode=any update -q
+}
+lists_refreshed=
+
+# with_lists command: runs it, and once more with fresh lists if it fails.
+with_lists() {
+  if have_package_lists && "$@"; then return 0; fi
+  refresh_lists && "$@"
 }
 
 # prepare_kernel cloud|generic: build/guests/linux-KIND/vmlinuz, and its release in build/guests/linux-KIND/release.
@@ -162,12 +170,10 @@ prepare_kernel() {
     cloud) metapackage=linux-image-cloud-amd64 ;;
     *) metapackage=linux-image-amd64 ;;
   esac
-  lists_are_old=
-  fetch_kernel || { lists_are_old=yes; fetch_kernel; }
+  with_lists fetch_kernel || { rm -rf "$target.new"; return 1; }
 }
 
 fetch_kernel() {
-  fresh_lists || return 1
   package=$(kernel_package "$metapackage")
   [ -n "$package" ] || { note "$metapackage is not to be had here"; return 1; }
   say "Kernel: $package, downloaded and unpacked, not installed"
@@ -185,8 +191,7 @@ prepare_initramfs() {
   initramfs=$guests/initramfs.gz
   if [ -s "$initramfs" ] && [ -z "$(find tests/boot/busybox_init -newer "$initramfs")" ]; then return 0; fi
   have_debian_packages || return 1
-  lists_are_old=
-  fetch_busybox || { lists_are_old=yes; fetch_busybox; } || return 1
+  [ -x "$guests/busybox" ] || with_lists fetch_busybox || { rm -rf "$guests/busybox.new"; return 1; }
   say 'Initramfs: busybox and tests/boot/busybox_init'
   root=$(mktemp -d) || return 1
   mkdir -p "$root/bin" "$root/dev" "$root/proc" "$root/sys" "$root/tmp"
@@ -200,8 +205,6 @@ prepare_initramfs() {
 }
 
 fetch_busybox() {
-  [ ! -x "$guests/busybox" ] || return 0
-  fresh_lists || return 1
   say 'busybox-static, downloaded and unpacked, not installed'
   mkdir -p "$guests/busybox.new"
   unpack_package busybox-static "$guests/busybox.new" && mv "$guests/busybox.new/bin/busybox" "$guests/busybox" &&
