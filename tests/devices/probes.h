@@ -1,6 +1,7 @@
 // What chip tests hold at the far end of a wire or a bus.
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <vector>
 
@@ -36,7 +37,7 @@ struct BusProbe : InterruptBus {
 
 // A processor and a board that keep what a local APIC tells them.
 struct WiringProbe : LocalApicWiring {
-  int changes = 0, nmis = 0, inits = 0;
+  std::atomic<int> changes{0}, nmis{0}, inits{0};  // called on any thread
   std::vector<u8> start_ups, ended;
   std::optional<u8> external;  // what the 8259 answers
   std::optional<u64> base;
