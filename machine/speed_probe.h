@@ -9,7 +9,7 @@ namespace kite {
 // thousands of millions, a KVM that interprets under one to two.
 inline constexpr u64 kWorthwhileSpeed = 100'000'000;
 
-// Instructions per second of a short counting loop, in at most about 20 ms.
+// Instructions per second of a short counting loop, in a few milliseconds.
 Result<u64> measure_speed(const AcceleratorKind& kind);
 
 }  // namespace kite

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <thread>
 
+#include "machine/speed_probe.h"
 #include "tests/machine/fake_accelerator.h"
 
 namespace kite {
@@ -95,6 +96,15 @@ TEST(Accelerators, AListTakesTheFirstUsableOneWithoutMeasuring) {
   EXPECT_EQ(choose_accelerator("kvm:tcg", slow)->kind->name, "kvm");
   const AcceleratorKind* none[] = {&kTcg};
   EXPECT_EQ(choose_accelerator("kvm:tcg", none)->kind->name, "tcg");
+}
+
+TEST(Accelerators, TheTrialProgramRunsOnEveryUsableOne) {
+  for (const AcceleratorKind* kind : accelerator_kinds()) {
+    if (!kind->probe()) continue;
+    Result<u64> speed = measure_speed(*kind);
+    ASSERT_TRUE(speed) << kind->name << ": " << speed.error().message;
+    EXPECT_GT(*speed, 10'000u) << kind->name;
+  }
 }
 
 TEST(Accelerators, UnknownNamesAreUsageErrors) {
