@@ -5,7 +5,7 @@ namespace kite::tcg {
 namespace {
 
 constexpr auto emms = [](Cpu& cpu) -> Flow {
-  if (cpu.fpu.fsw & 0x80) return cpu.raise(16);
+  if (!enter_mmx(cpu)) return Flow::kFault;
   cpu.fpu.ftw = 0;
   return Flow::kNext;
 };

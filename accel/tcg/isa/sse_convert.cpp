@@ -52,11 +52,14 @@ constexpr auto dwords_to_doubles = [](Cpu& cpu, Vec128& dst, u64 src) {
 constexpr auto mmx_to_doubles = [](Cpu& cpu, Vec128& dst, const Vec64& src) {
   return dwords_to_doubles(cpu, dst, src.lane<u64>(0));
 };
-constexpr auto mmx_to_singles = [](Cpu& cpu, u64& dst, const Vec64& src) {
+constexpr auto dwords_to_two_singles = [](Cpu& cpu, u64& dst, u64 src) {
   return simd_float(cpu, [&](SimdFloat& f) {
-    const auto pair = pair_from_integers<u32>(f, src.lane<u64>(0));
+    const auto pair = pair_from_integers<u32>(f, src);
     dst = pair[0] | u64{pair[1]} << 32;
   });
+};
+constexpr auto mmx_to_singles = [](Cpu& cpu, u64& dst, const Vec64& src) {
+  return dwords_to_two_singles(cpu, dst, src.lane<u64>(0));
 };
 
 template <bool kTruncate>
@@ -106,7 +109,8 @@ constexpr Row kRows[] = {
     row("F3 0F 2C /r", "cvttss2si", w(Gy), r(Wd), kNoFlags, sse, mxcsr, to_integer<true>),
     row("F2 0F 2C /r", "cvttsd2si", w(Gy), r(Wq), kNoFlags, sse, mxcsr, to_integer<true>),
 
-    row("NP 0F 2A /r", "cvtpi2ps", w(Vq), r(Qq), kNoFlags, sse, mmx, mxcsr, mmx_to_singles),
+    row("NP 0F 2A /r", "cvtpi2ps", w(Vq), r(Nq), kNoFlags, sse, mmx, mxcsr, mmx_to_singles),
+    row("NP 0F 2A /r", "cvtpi2ps", w(Vq), r(Mq), kNoFlags, sse, mxcsr, dwords_to_two_singles),
     row("66 0F 2A /r", "cvtpi2pd", w(Vx), r(Nq), kNoFlags, sse, mmx, mxcsr, mmx_to_doubles),
     row("66 0F 2A /r", "cvtpi2pd", w(Vx), r(Mq), kNoFlags, sse, mxcsr, dwords_to_doubles),
     row("NP 0F 2D /r", "cvtps2pi", w(Pq), r(Wq), kNoFlags, sse, mmx, mxcsr, singles_to_mmx<false>),

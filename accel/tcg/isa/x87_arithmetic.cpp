@@ -132,11 +132,14 @@ template <bool kPops, bool kQuiet>
 constexpr auto fcomi = [](Cpu& cpu, const Insn& insn, u8, u8 src) {
   X87 x87(cpu);
   if (!x87.begin(insn)) return Flow::kFault;
+  const u16 c1 = cpu.fpu.fsw & kC1;
   Comparison comparison;
   if (x87.empty(0) || x87.empty(src))
     comparison.valid = x87.stack_underflow(insn);
   else
     comparison = compare_numbers(x87, insn, x87.number(0), x87.number(src), kQuiet);
+  // Processors leave C1 alone, but for a stack fault (the manual says 0).
+  if (!x87.empty(0) && !x87.empty(src)) x87.set_codes(c1, kC1);
   if (!comparison.valid) return Flow::kNext;
   constexpr u32 kFlagsOf[] = {kCf, kZf, 0, kZf | kPf | kCf};
   cpu.flags.set(kFlagsOf[static_cast<int>(comparison.order)]);
@@ -224,6 +227,7 @@ constexpr auto remainder_ = [](Cpu& cpu, const Insn& insn) {
   const fpu::RemainderResult r = kRemainder(x87.control(), x87.number(0), x87.number(1));
   if (!x87.report(insn, r.result.flags, false)) return Flow::kNext;
   x87.set(0, pack(r.result.value));
+  if (r.result.value.nan()) return Flow::kNext;  // there is no quotient: C0 and C3 stay
   x87.set_codes(static_cast<u16>((r.partial ? kC2 : 0) | (r.quotient & 4 ? kC0 : 0) |
                                  (r.quotient & 2 ? kC3 : 0) | (r.quotient & 1 ? kC1 : 0)));
   return Flow::kNext;
@@ -243,11 +247,11 @@ struct Pair {
   bool out_of_range = false;
 };
 
-template <auto kOperation>
+template <auto kOperation, bool kClearsC2 = true>
 constexpr auto two_results = [](Cpu& cpu, const Insn& insn) {
   X87 x87(cpu);
   if (!x87.begin(insn)) return Flow::kFault;
-  x87.set_codes(0, kC2);
+  if (kClearsC2) x87.set_codes(0, kC2);
   const bool underflow = x87.empty(0), overflow = !x87.empty(7);
   if (underflow || overflow) {
     if (underflow ? x87.stack_underflow(insn) : x87.stack_overflow(insn)) {
@@ -371,7 +375,7 @@ constexpr Row kRows[] = {
     row("D9 F1", "fyl2x", kNone, x87, binary<1, log_>),
     row("D9 F2", "fptan", kNone, x87, two_results<tangent_and_one>),
     row("D9 F3", "fpatan", kNone, x87, binary<1, arctangent_>),
-    row("D9 F4", "fxtract", kNone, x87, two_results<exponent_and_significand>),
+    row("D9 F4", "fxtract", kNone, x87, two_results<exponent_and_significand, false>),
     row("D9 F5", "fprem1", kNone, x87, remainder_<nearest>),
     row("D9 F8", "fprem", kNone, x87, remainder_<truncated>),
     row("D9 F9", "fyl2xp1", kNone, x87, binary<1, log_plus_1_>),

@@ -178,10 +178,10 @@ constexpr auto fcmov = [](Cpu& cpu, const Insn& insn, u8, u8 src) {
   if (!x87.begin(insn)) return Flow::kFault;
   const bool move = ((cpu.flags.get() & kMask) != 0) == kWanted;
   if (x87.empty(0) || x87.empty(src)) {
-    if (x87.stack_underflow(insn) && move) x87.set(0, fpu::kIndefinite80);
-  } else {
-    x87.set_codes(0, kC1);
-    if (move) x87.set(0, x87.get(src));
+    // Even where the condition does not hold.
+    if (x87.stack_underflow(insn)) x87.set(0, fpu::kIndefinite80);
+  } else if (move) {
+    x87.set(0, x87.get(src));
   }
   return Flow::kNext;
 };
@@ -197,6 +197,7 @@ template <bool kPops>
 constexpr auto ffree = [](Cpu& cpu, const Insn& insn, u8 i) {
   X87 x87(cpu);
   if (!x87.begin(insn)) return Flow::kFault;
+  x87.set_codes(0, kC1);
   x87.free(i);
   if (kPops) x87.pop();
   return Flow::kNext;
