@@ -2,7 +2,6 @@
 // runs.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -96,7 +95,7 @@ struct AcceleratorConfig {
   PortSpace& ports;
   Clock& clock;
   const CpuModel& model;
-  std::function<void()> on_reset_request = {};
+  Nanos epoch = 0;  // Unix time when the clock stood at 0, for the guest's paravirtual clock
 };
 
 class Accelerator {

@@ -43,9 +43,10 @@ struct Mode {
   u16 single : 1 = 0;     // blocks of one instruction: TF, breakpoints, interrupt shadow
   u16 wait_trap : 1 = 0;  // CR0.MP and CR0.TS: WAIT raises #NM
   u16 unused : 3 = 0;
-  u16 key() const { return std::bit_cast<u16>(*this); }
+  constexpr u16 key() const { return std::bit_cast<u16>(*this); }
 };
 static_assert(sizeof(Mode) == 2);
+inline constexpr u16 kSingleModeBit = std::bit_cast<u16>(Mode{.code_width = 0, .single = 1});
 
 // Reasons to look up from guest code at the next block (Cpu::attention).
 enum Attention : u32 {
@@ -58,7 +59,7 @@ enum Attention : u32 {
       32,  // the guest's own doing: TF, interrupt shadow, breakpoints: blocks of one instruction
   kAttendHalt = 64,       // HLT was executed
   kAttendShutdown = 128,  // triple fault
-  kAttendReset = 256,
+  kAttendMemory = 256,    // the memory map has changed
 };
 
 struct Cpu {
@@ -110,6 +111,11 @@ struct Cpu {
   // Recomputes `mode` and what else is derived after a change of CS, SS, CR0, CR4, EFER, CPL,
   // RFLAGS.TF or DR7.
   void update_mode();
+  void select_tables();  // after a change of address space, CPL or RFLAGS.AC
+
+  // Holds interrupts off for the next instruction (STI, MOV SS). The caller leaves the block. One instruction exactly where an
+  // interrupt waits already; else one block, because an interrupt that is not there yet may come a little later.
+  void shadow_interrupts();
 
   // --- faults: each returns Flow::kFault, so that `return cpu.general_protection();` reads well
   // -------------------
@@ -177,6 +183,13 @@ struct Cpu {
     if (entry.write != page_of_last<T>(linear)) [[unlikely]]
       return nullptr;
     return reinterpret_cast<T*>(linear + entry.addend);
+  }
+  // Where a load of T may go directly, or null.
+  template <class T>
+  const T* readable(u64 linear) {
+    const TlbEntry& entry = tlb_entry(linear);
+    if (entry.read != page_of_last<T>(linear)) [[unlikely]] return nullptr;
+    return reinterpret_cast<const T*>(linear + entry.addend);
   }
   // Faults as a store would, changes nothing: before a read-modify-write, or a store in several
   // parts.
@@ -247,17 +260,27 @@ struct Cpu {
   // -------------------------------------------------
   void set_segment(SegmentRegister number, const Segment& segment);
   Flow load_segment(SegmentRegister number, u16 selector);  // MOV Sreg, POP Sreg, LDS …
-  // The descriptor `selector` names, or a fault with it as error code.
-  bool read_descriptor(u16 selector, std::array<u64, 2>& descriptor, u8 vector = 13);
-  bool mark_accessed(u16 selector, u64 descriptor);
+  // The eight bytes that `selector` names (wide: sixteen, as system descriptors in long mode have), or a fault `vector` with the
+  // selector as error code.
+  bool read_descriptor(u16 selector, std::array<u64, 2>& descriptor, u8 vector = 13,
+                       bool wide = false);
+  bool mark_accessed(u16 selector, u64 descriptor);  // sets the accessed bit in memory, if clear
+  void set_cpl(u8 value);
+  // Stack pointer (and, outside long mode, segment) of an inner privilege level, from the TSS.
+  bool inner_stack(u8 level, u64& rsp, u16& ss);
+  // SS for a switch to an inner level: #TS(selector) where load_segment would raise #GP.
+  bool inner_stack_segment(u16 selector, u8 level, Segment& segment);
   // Delivers `fault` at `return_rip`; goes through double fault to shutdown as SDM 3A 6.15 has it.
   void deliver(u64 return_rip);
+  // Loads CS with an already checked descriptor and goes to `target`.
+  Flow enter_code(u16 selector, u64 descriptor, u8 new_cpl, u64 target);
 
   // --- control registers, MSRs, time (control.cpp, msr.cpp)
   // -------------------------------------------------------
   Flow write_cr0(u64 value);
   Flow write_cr3(u64 value);
   Flow write_cr4(u64 value);
+  Flow write_efer(u64 value);
   Flow read_msr(u32 index, u64& value);
   Flow write_msr(u32 index, u64 value);
   u64 tsc() const;
@@ -276,6 +299,10 @@ struct Cpu {
   Privilege data_privilege() const { return privilege_; }
   bool canonical(u64 linear) const { return static_cast<u64>(sign_extend(linear, 48)) == linear; }
   void invalidate_page(u64 linear);
+  void invalidate_page_of(u16 pcid, u64 linear);
+  // Stores inside one page at a translated address: memory with its code and dirty bookkeeping, or a device.
+  void store_physical(const Translation& where, const u8* from, unsigned size);
+  void watch(u64 linear, unsigned size, Access access);  // data breakpoints
 
   // --- the outside
   // ------------------------------------------------------------------------------------------------
@@ -294,11 +321,19 @@ struct Cpu {
   bool interrupt_shadow = false;  // STI, MOV SS: the next instruction runs before an interrupt
   bool nmi_blocked = false;
   bool halted = false;
+  bool interrupt_waiting = false;  // signalled while RFLAGS.IF was 0
+  u64 tsc_offset = 0;  // of the guest's TSC from the clock's ticks
+  Nanos epoch = 0;     // Unix time when the clock stood at 0
   u64 pending_debug = 0;  // DR6 bits of breakpoints hit by the running instruction
-  u64 delivering = 0;     // 1 + vector of the event being delivered; 0 none
 
  private:
-  friend class TlbProbe;
+  Flow set_system_time(u64 value);
+  Flow set_wall_clock(u64 value);
+  bool try_deliver(const Fault& event, u64 return_rip);
+  bool deliver_real(const Fault& event, u64 return_rip);
+  bool deliver_protected(const Fault& event, u64 return_rip);
+  bool deliver_long(const Fault& event, u64 return_rip);
+
   template <class T>
   static u64 page_of_last(u64 linear) {
     return (linear + (sizeof(T) - 1)) & ~(kPageSize - 1);
@@ -306,12 +341,9 @@ struct Cpu {
   const TlbEntry& tlb_entry(u64 linear) const {
     return data_table_[(linear / kPageSize) % kTlbEntries];
   }
-  void select_tables();
 
   const TlbEntry* data_table_ = nullptr;  // of the current slot and privilege
   Privilege privilege_ = Privilege::kSupervisor;
-  friend class CodeCache;
-  friend class Mmu;
 };
 
 }  // namespace kite::tcg

@@ -20,7 +20,18 @@ struct Row;
   X(x87_arithmetic)      \
   X(x87_transfer)        \
   X(x87_control)         \
-  X(fpu_state)
+  X(fpu_state) \
+  X(move)                \
+  X(shift)               \
+  X(multiply)            \
+  X(bit)                 \
+  X(branch)              \
+  X(stack)               \
+  X(string)              \
+  X(io)                  \
+  X(far)                 \
+  X(segment)             \
+  X(system)
 
 #define KITE_DECLARE(family) std::span<const Row> family##_rows();
 KITE_FAMILIES(KITE_DECLARE)

@@ -319,6 +319,102 @@ KITE_OPERAND(Iz, Immediate<SizeLetter::kV, false>);  // sign-extended to 64 bits
 KITE_OPERAND(Ob, MemoryOffset<SizeLetter::kB>);
 KITE_OPERAND(Ov, MemoryOffset<SizeLetter::kV>);
 
+// The 32-bit source of MOVSXD; with a 16-bit destination only 16 bits are read (SDM 2B).
+struct EdSignedKind : GeneralRm<SizeLetter::kZ, Place::kModRm> {
+  static constexpr const char* name = "Ed";
+};
+inline constexpr EdSignedKind EdSigned{};
+
+// An operand that the meaning itself fetches and writes back, because order matters (POP).
+struct EvOwnKind : ReadOnly<SizeLetter::kV, Place::kModRm> {
+  static constexpr const char* name = "Ev";
+  template <unsigned W, Use U>
+  static bool fetch(Cpu&, const Insn&, Value<W>&, Spot&) {
+    return true;
+  }
+};
+inline constexpr EvOwnKind EvOwn{};
+
+// The bit string of BT and its kin: with memory, the register's whole signed value moves the address (SDM 2A "BT").
+struct EvBitKind {
+  static constexpr const char* name = "Ev";
+  static constexpr Place place = Place::kModRm;
+  static constexpr u8 bytes = 0;
+  static constexpr bool sized = true;
+  static constexpr bool vector = false;
+  template <unsigned W>
+  using Value = typename Sized<W>::V;
+  template <unsigned W, Use U>
+  static bool fetch(Cpu& cpu, const Insn& insn, Value<W>& value, Spot& spot) {
+    using T = Value<W>;
+    if (!insn.is_memory) {
+      value = cpu.get<T>(insn.rm);
+      return true;
+    }
+    const i64 index = static_cast<std::make_signed_t<T>>(cpu.get<T>(insn.reg));
+    constexpr int kShift = sizeof(T) == 8 ? 6 : sizeof(T) == 4 ? 5 : 4;
+    const u64 offset = (cpu.effective_address(insn) +
+                        static_cast<u64>((index >> kShift) * static_cast<i64>(sizeof(T)))) &
+                       insn.address_mask();
+    const Access access = U == Use::kRead ? Access::kRead : Access::kWrite;
+    if (insn.address_kind == AddressKind::kSimple)
+      spot.linear = offset + cpu.segment_base[insn.segment];
+    else if (!cpu.linear_address_slow(insn.segment, offset, sizeof(T), access, spot.linear))
+      return false;
+    const bool stack = Cpu::is_stack(insn.segment);
+    if constexpr (U == Use::kRead) return cpu.load_at<T>(spot.linear, value, stack);
+    if (T* host = cpu.writable<T>(spot.linear)) {
+      spot.host = host;
+      value = load<T>(host);
+      return true;
+    }
+    return cpu.probe_write(spot.linear, sizeof(T), stack) &&
+           cpu.load_at<T>(spot.linear, value, stack);
+  }
+  template <unsigned W, Use U>
+  static bool commit(Cpu& cpu, const Insn& insn, Value<W> value, const Spot& spot) {
+    return commit_rm<Value<W>>(cpu, insn, value, spot, Use::kReadWrite);
+  }
+};
+inline constexpr EvBitKind EvBit{};
+
+// The accumulator of CMPXCHG: written only where it changes, so that an equal comparison leaves the upper half of RAX.
+template <SizeLetter L>
+struct Accumulator : FixedRegister<L, kRax * 8> {
+  using Base = FixedRegister<L, kRax * 8>;
+  template <unsigned W, Use U>
+  static bool fetch(Cpu& cpu, const Insn& insn, typename Base::template Value<W>& value,
+                    Spot& spot) {
+    Base::template fetch<W, U>(cpu, insn, value, spot);
+    spot.linear = value;
+    return true;
+  }
+  template <unsigned W, Use U>
+  static bool commit(Cpu& cpu, const Insn& insn, typename Base::template Value<W> value,
+                     const Spot& spot) {
+    return value == spot.linear || Base::template commit<W, U>(cpu, insn, value, spot);
+  }
+};
+struct AccumulatorBKind : Accumulator<SizeLetter::kB> {
+  static constexpr const char* name = "AL";
+};
+inline constexpr AccumulatorBKind AccumulatorB{};
+struct AccumulatorVKind : Accumulator<SizeLetter::kV> {
+  static constexpr const char* name = "rAX";
+};
+inline constexpr AccumulatorVKind AccumulatorV{};
+
+// A general register as wide as the mode, which the meaning reads or writes itself (MOV CRn). The ModRM byte's mod is ignored
+// (SDM 2B "MOV—Move to/from Control Registers"), so the row needs `register_form`.
+struct RvOwnKind : ReadOnly<SizeLetter::kV, Place::kModRm> {
+  static constexpr const char* name = "Rd";
+  template <unsigned W, Use U>
+  static bool fetch(Cpu&, const Insn&, Value<W>&, Spot&) {
+    return true;
+  }
+};
+inline constexpr RvOwnKind RvOwn{};
+
 struct IvKind : ReadOnly<SizeLetter::kV, Place::kImmediate> {
   static constexpr const char* name = "Iv";
   template <unsigned W, Use U>
@@ -375,6 +471,18 @@ struct MKind : ReadOnly<SizeLetter::kQ, Place::kModRmMemory> {
   }
 };
 inline constexpr MKind M{};
+
+// A far pointer in memory, which the meaning loads itself.
+struct MpKind : MKind {
+  static constexpr const char* name = "Mp";
+};
+inline constexpr MpKind Mp{};
+
+// Two registers' worth of memory, which the meaning reaches itself.
+struct MPairKind : MKind {
+  static constexpr const char* name = "Mdq";
+};
+inline constexpr MPairKind MPair{};
 
 // Segment, control and debug registers: the meaning sees the number.
 template <char Letter>

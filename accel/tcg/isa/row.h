@@ -7,6 +7,7 @@
 
 #include "accel/tcg/isa/encoding.h"
 #include "accel/tcg/isa/operands.h"
+#include "accel/x86/feature.h"
 
 namespace kite::tcg {
 
@@ -34,11 +35,9 @@ inline constexpr Attributes no_rep{1u << 11};     // F2h and F3h raise #UD
 inline constexpr Attributes undefined{1u << 12};  // decodes, raises #UD by definition
 inline constexpr Attributes mxcsr{1u << 13};      // SIMD floating point: may raise #XM
 inline constexpr Attributes wait{1u << 14};       // #NM if CR0.MP and CR0.TS
-inline constexpr Attributes intel_only{1u << 15};
-// Which CPUID features a row needs: offered by the model or #UD. Numbered like Feature.
-struct Cpuid {
-  u16 feature;
-};
+inline constexpr Attributes always_locked{1u << 15};  // XCHG: LOCK or not
+inline constexpr Attributes register_form{1u << 16};  // ModRM.mod is ignored: rm is a register
+// A Feature among the arguments: #UD unless the CPU model has it. At most two.
 
 struct Lockable {};  // LOCK is legal when the first operand is memory
 inline constexpr Lockable lockable{};
@@ -61,7 +60,8 @@ struct Row {
   bool sized = false;            // has an operand of the instruction's operand size
   const char* flags = "      ";  // OSZAPC: M modified, T tested, B both, 0, 1, - undefined, blank
   Attributes attributes;
-  std::array<u16, 2> cpuid = {};  // features; 0 none
+  std::array<Feature, 2> features = {};
+  u8 feature_count = 0;
   bool is_lockable = false;
   bool is_implemented = true;
   std::array<std::array<Handler, 4>, 4> handlers = {};  // [Insn::width][Shape]
@@ -143,8 +143,15 @@ inline Flow call(Cpu& cpu, const Insn& insn, Values&... values) {
   }
 }
 
-// Fetch, compute, write back, first operand first: a memory operand stands first, so that its fault
-// comes before any register has changed.
+inline bool commit_all(Cpu&, const Insn&) { return true; }
+template <class First, class... Rest>
+inline bool commit_all(Cpu& cpu, const Insn& insn, First& first, Rest&... rest) {
+  return commit_all(cpu, insn, rest...) && first.commit(cpu, insn);
+}
+
+// Fetch, compute, write back. The first operand is written last, so that it wins where two operands are one register
+// (XADD EAX, EAX). A memory operand that is read and written has been probed by its fetch and does not fault any more; one
+// that is only written is the only one written.
 template <class Meaning, unsigned W, class... Slots>
 inline Flow run(Cpu& cpu, const Insn& insn, Slots&... slots) {
   if (!(slots.fetch(cpu, insn) && ...)) [[unlikely]]
@@ -172,7 +179,7 @@ inline Flow run_locked(Cpu& cpu, const Insn& insn, First& first, Rest&... rest) 
     const Flow flow = call<Meaning>(cpu, insn, first.value, rest.value...);
     if (flow == Flow::kFault) return flow;
     if (std::atomic_ref<T>(*host).compare_exchange_strong(expected, first.value)) {
-      (rest.commit(cpu, insn), ...);
+      commit_all(cpu, insn, rest...);
       return flow;
     }
     first.value = expected;
@@ -237,9 +244,7 @@ consteval void apply(Row& row, const char* flags) {
 consteval void apply(Row& row, Attributes attributes) {
   row.attributes = row.attributes | attributes;
 }
-consteval void apply(Row& row, Cpuid cpuid) {
-  row.cpuid[row.cpuid[0] != 0] = cpuid.feature;
-}
+consteval void apply(Row& row, Feature feature) { row.features[row.feature_count++] = feature; }
 consteval void apply(Row& row, Lockable) {
   row.is_lockable = true;
 }
@@ -249,7 +254,7 @@ consteval void apply(Row& row, Unimplemented) {
 }
 template <class Meaning>
 requires(!is_operand<Meaning> && !std::convertible_to<Meaning, const char*> &&
-         !std::same_as<Meaning, Attributes> && !std::same_as<Meaning, Cpuid> &&
+         !std::same_as<Meaning, Attributes> && !std::same_as<Meaning, Feature> &&
          !std::same_as<Meaning, Lockable> && !std::same_as<Meaning, Hot> &&
          !std::same_as<Meaning, Unimplemented>) consteval void apply(Row&, Meaning) {}
 

@@ -1,0 +1,120 @@
+// CodeCache: decoded blocks of guest code, found by physical address and mode, forgotten when the guest writes to them.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "accel/tcg/cpu.h"
+#include "accel/tcg/decode.h"
+#include "accel/tcg/insn.h"
+
+namespace kite::tcg {
+
+// A straight run of instructions with one entry, inside one page unless it is a single instruction that crosses into the next.
+// Identity: the physical address of its first byte and the mode it was decoded for; so it serves every linear address and
+// every address space that shows the page.
+//
+// Life: built when first reached; running; stale once the guest writes to its bytes. A stale block may still be running (it
+// may have written to itself), so each of its instructions gets a handler that leaves for a fresh lookup, and the memory is
+// freed at the next lookup.
+struct Block {
+  Gpa gpa = 0;
+  Gpa second_page = 0;  // of an instruction that crosses pages; else 0
+  u16 mode = 0;
+  u16 bytes = 0;        // of the guest's code
+  u16 count = 0;        // instructions, without the terminator
+  Block* next = nullptr;  // in its hash chain
+  Insn insns[1];  // count + 1: the last is the terminator
+
+  static constexpr unsigned kMaxInsns = 48;
+};
+
+// A page with blocks on it. The data TLB holds no write permission for it: stores come to written().
+struct CodePage {
+  Gpa gpa = 0;
+  const u8* host = nullptr;
+  u64 granules = 0;  // bit n: a block has bytes in the n-th 64-byte granule
+  std::vector<Block*> blocks;
+};
+
+class CodeCache {
+ public:
+  CodeCache(Cpu& cpu, const Decoder& decoder);
+  ~CodeCache();
+
+  // The block at Cpu::rip. Null: fetching raised a fault, which is in Cpu::fault.
+  Block* lookup() {
+    const u64 linear = cpu_.rip + cpu_.segment_base[kCs];
+    const Jump& jump = jumps_[jump_index(linear)];
+    if (jump.linear == linear && jump.context == context()) [[likely]] return jump.block;
+    return lookup_slow(linear);
+  }
+
+  // Does the page hold code? Then the caller keeps write permission out of the TLB.
+  bool has_code(Gpa page) const {
+    if (!maybe_code_[page_hash(page)]) [[likely]] return false;
+    const auto found = pages_.find(page);
+    return found != pages_.end() && found->second->granules != 0;
+  }
+  // The guest stores to [gpa, gpa + size), inside one page that may hold code.
+  void written(Gpa gpa, unsigned size);
+
+  void forget_page(u64 linear);  // cached jumps into a linear page
+  void flush();                  // everything
+
+  u64 blocks_built() const { return built_; }
+
+ private:
+  struct Jump {
+    u64 linear = 1;
+    u64 context = 0;
+    Block* block = nullptr;
+  };
+  static constexpr unsigned kJumpPages = 32, kJumpsPerPage = 128;
+  static constexpr unsigned kBuckets = 1 << 16;
+  static constexpr std::size_t kMaxBytes = 10 * MiB;
+
+  static unsigned jump_set(u64 linear) {
+    const u64 page = linear / kPageSize;
+    return static_cast<unsigned>((page ^ page >> 5 ^ page >> 10) % kJumpPages);
+  }
+  static unsigned jump_index(u64 linear) {
+    return jump_set(linear) * kJumpsPerPage +
+           static_cast<unsigned>((linear ^ linear >> 7) % kJumpsPerPage);
+  }
+  static unsigned page_hash(Gpa page) { return static_cast<unsigned>((page / kPageSize) % 65536); }
+  static unsigned bucket(Gpa gpa, u16 mode) {
+    return static_cast<unsigned>((gpa ^ gpa >> 16 ^ mode * 0x9e3u) % kBuckets);
+  }
+  u64 context() const { return cpu_.tlb.current().context << 16 | cpu_.mode.key(); }
+
+  Block* lookup_slow(u64 linear);
+  CodePage* code_page(u64 linear);          // of the linear page, by the execute TLB; null: fault or no memory
+  CodePage* make_page(Gpa gpa, const u8* host);
+  Block* find(Gpa gpa) const;
+  bool second_page_matches(const Block& block, u64 linear);
+  Block* build(CodePage& page, u64 linear);
+  Block* build_crossing(CodePage& page, u64 linear);
+  Block* build_uncached(u64 linear);
+  Block* finish(CodePage* page, Gpa gpa, std::vector<Insn>& insns, unsigned bytes);
+  void add(CodePage& page, Block* block);
+  void mark(CodePage& page, Block* block, unsigned offset, unsigned size);
+  void retire(Block* block);
+  void unlink(Block* block);
+  void bury();
+
+  Cpu& cpu_;
+  const Decoder& decoder_;
+  std::vector<Jump> jumps_;
+  std::vector<Block*> buckets_;
+  std::vector<bool> maybe_code_;
+  std::unordered_map<Gpa, std::unique_ptr<CodePage>> pages_;
+  std::vector<Block*> graveyard_;  // stale, perhaps running
+  std::vector<Insn> scratch_;
+  std::size_t bytes_ = 0;
+  u64 built_ = 0;
+};
+
+}  // namespace kite::tcg

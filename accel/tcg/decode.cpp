@@ -1,0 +1,436 @@
+#include "accel/tcg/decode.h"
+
+#include <algorithm>
+
+#include "accel/tcg/isa/row.h"
+
+namespace kite::tcg {
+
+namespace {
+
+using Prefix = Encoding::Prefix;
+
+// What matching prefers: rows that say more about themselves.
+unsigned specificity(const Row& row) {
+  const Encoding& e = row.encoding;
+  unsigned score = 0;
+  if (e.fixed_modrm >= 0) score += e.fixed_plus_i ? 16 : 32;
+  if (e.modrm_reg >= 0) score += 8;
+  if (e.prefix != Prefix::kAny) score += 4;
+  if (e.w >= 0) score += 2;
+  if (!e.register_in_opcode) score += 1;
+  return score;
+}
+
+bool offered(const Row& row, const CpuModel& model) {
+  for (unsigned i = 0; i < row.feature_count; ++i)
+    if (!model.has(row.features[i])) return false;
+  return true;
+}
+
+bool needs_memory(const Row& row) {
+  return std::any_of(row.operands.begin(), row.operands.begin() + row.operand_count,
+                     [](auto& operand) { return operand.place == Place::kModRmMemory; });
+}
+
+bool needs_register(const Row& row) {
+  return std::any_of(row.operands.begin(), row.operands.begin() + row.operand_count,
+                     [](auto& operand) { return operand.place == Place::kModRmRegister; });
+}
+
+Flow raise_undefined(Cpu& cpu, const Insn&) { return cpu.undefined_opcode(); }
+Flow raise_protection(Cpu& cpu, const Insn&) { return cpu.general_protection(); }
+Flow raise_not_available(Cpu& cpu, const Insn&) { return cpu.device_not_available(); }
+
+}  // namespace
+
+Decoder::Decoder(const CpuModel& model) {
+  has_modrm_ = {};
+  register_form_ = {};
+  const auto all = rows();
+  for (u16 number = 0; number < all.size(); ++number) {
+    const Row& row = all[number];
+    const Encoding& e = row.encoding;
+    if (e.has_modrm) has_modrm_[e.map][e.opcode] = true;
+    if (row.attributes.has(register_form)) register_form_[e.map][e.opcode] = true;
+    if (!offered(row, model)) continue;
+    for (unsigned i = 0; i < (e.register_in_opcode ? 8 : 1); ++i)
+      maps_[e.map][e.opcode + i].push_back(number);
+  }
+  for (auto& map : maps_)
+    for (auto& list : map)
+      std::stable_sort(list.begin(), list.end(), [&](u16 a, u16 b) {
+        return specificity(all[a]) > specificity(all[b]);
+      });
+}
+
+const Row* Decoder::row_of(const Insn& insn) {
+  return insn.row == kNoRow ? nullptr : &rows()[insn.row];
+}
+
+// One decoding: where it is in the bytes, and what it has seen.
+class DecodeRun {
+ public:
+  DecodeRun(const Decoder& decoder, std::span<const u8> bytes, Mode mode, Insn& insn)
+      : decoder_(decoder), bytes_(bytes), mode_(mode), insn_(insn) {}
+
+  DecodeStatus run();
+
+ private:
+  bool code64() const { return mode_.code_width == 3; }
+  bool next(u8& byte) {
+    if (at_ >= bytes_.size()) return false;
+    byte = bytes_[at_++];
+    return true;
+  }
+  // The next `size` bytes, zero-extended.
+  bool number(unsigned size, u64& value) {
+    if (bytes_.size() - at_ < size) return false;
+    value = 0;
+    std::memcpy(&value, bytes_.data() + at_, size);
+    at_ += size;
+    return true;
+  }
+
+  bool prefixes();
+  bool opcode();
+  bool vex(u8 first);
+  bool modrm();
+  bool sib(u8 mod);
+  bool address16(u8 mod, u8 rm);
+  bool displacement(unsigned size);
+  bool immediates(const Row& row);
+  bool immediate(Encoding::Immediate kind, unsigned n);
+  bool matches(const Row& row) const;
+  const Row* find();
+  void widths(const Row* row);
+  void registers(const Row& row);
+  u8 byte_register(u8 number) const;
+  Handler choose(const Row& row) const;
+  DecodeStatus finish(Handler handler);
+
+  const Decoder& decoder_;
+  std::span<const u8> bytes_;
+  Mode mode_;
+  Insn& insn_;
+  std::size_t at_ = 0;
+  u8 rex_ = 0;
+  bool has_rex_ = false, has_vex_ = false;
+  bool operand_prefix_ = false, address_prefix_ = false, lock_ = false;
+  u8 rep_ = 0;
+  int segment_override_ = -1;
+  u8 map_ = 0, opcode_ = 0, vex_l_ = 0;
+  u8 modrm_ = 0;
+  u8 operand_width_ = 2;
+};
+
+bool DecodeRun::prefixes() {
+  for (u8 byte; next(byte);) {
+    switch (byte) {
+      case 0x66: operand_prefix_ = true; break;
+      case 0x67: address_prefix_ = true; break;
+      case 0xf0: lock_ = true; break;
+      case 0xf2: rep_ = kRepNe; break;
+      case 0xf3: rep_ = kRepE; break;
+      case 0x26: segment_override_ = kEs; break;
+      case 0x2e: segment_override_ = kCs; break;
+      case 0x36: segment_override_ = kSs; break;
+      case 0x3e: segment_override_ = kDs; break;
+      case 0x64: segment_override_ = kFs; break;
+      case 0x65: segment_override_ = kGs; break;
+      default:
+        if (code64() && (byte & 0xf0) == 0x40) {
+          rex_ = byte;
+          has_rex_ = true;
+          continue;  // counts only directly before the opcode
+        }
+        --at_;
+        return true;
+    }
+    rex_ = 0;
+    has_rex_ = false;
+  }
+  return false;
+}
+
+bool DecodeRun::vex(u8 first) {
+  u8 byte;
+  if (!next(byte)) return false;
+  u8 third = byte;
+  rex_ = static_cast<u8>(~byte >> 5 & 4);  // R
+  map_ = 1;
+  if (first == 0xc4) {
+    rex_ = static_cast<u8>(~byte >> 5 & 7);
+    map_ = byte & 0x1f;
+    if (!next(third)) return false;
+    if (third & 0x80) rex_ |= 8;
+  }
+  if (!code64()) rex_ &= 8;
+  insn_.vreg = static_cast<u8>((~third >> 3 & 0xf) * 8);
+  vex_l_ = third >> 2 & 1;
+  constexpr u8 kRep[] = {kRepNone, kRepNone, kRepE, kRepNe};
+  operand_prefix_ = (third & 3) == 1;
+  rep_ = kRep[third & 3];
+  has_vex_ = true;
+  if (map_ == 0 || map_ > 3) map_ = 0xff;  // no such map: undefined
+  return next(opcode_);
+}
+
+bool DecodeRun::opcode() {
+  if (!next(opcode_)) return false;
+  if (opcode_ == 0xc4 || opcode_ == 0xc5) {
+    if (at_ >= bytes_.size()) return code64() ? false : false;
+    if ((code64() || (mode_.protected_mode && !mode_.v86 && (bytes_[at_] & 0xc0) == 0xc0)))
+      return vex(opcode_);
+  }
+  if (opcode_ != 0x0f) return true;
+  map_ = 1;
+  if (!next(opcode_)) return false;
+  if (opcode_ == 0x38 || opcode_ == 0x3a) {
+    map_ = opcode_ == 0x38 ? 2 : 3;
+    return next(opcode_);
+  }
+  return true;
+}
+
+bool DecodeRun::displacement(unsigned size) {
+  u64 value = 0;
+  if (size && !number(size, value)) return false;
+  insn_.disp = size ? static_cast<i32>(sign_extend(value, 8 * size)) : 0;
+  return true;
+}
+
+bool DecodeRun::address16(u8 mod, u8 rm) {
+  constexpr u8 kBase[] = {kRbx, kRbx, kRbp, kRbp, kRsi, kRdi, kRbp, kRbx};
+  constexpr u8 kIndex[] = {kRsi,        kRdi,        kRsi,        kRdi,
+                           kNoRegister, kNoRegister, kNoRegister, kNoRegister};
+  insn_.base = kBase[rm];
+  insn_.index = kIndex[rm];
+  if (mod == 0 && rm == 6) {
+    insn_.base = kNoRegister;
+    return displacement(2);
+  }
+  return displacement(mod);  // mod 1: one byte, mod 2: two
+}
+
+bool DecodeRun::sib(u8 mod) {
+  u8 byte;
+  if (!next(byte)) return false;
+  insn_.scale = byte >> 6 & 3;
+  insn_.index = static_cast<u8>((byte >> 3 & 7) | (rex_ & 2 ? 8 : 0));
+  if (insn_.index == kRsp) {
+    insn_.index = kNoRegister;
+    insn_.scale = 0;
+  }
+  insn_.base = static_cast<u8>((byte & 7) | (rex_ & 1 ? 8 : 0));
+  if ((byte & 7) == kRbp && mod == 0) {
+    insn_.base = kNoRegister;
+    return displacement(4);
+  }
+  return true;
+}
+
+bool DecodeRun::modrm() {
+  if (!next(modrm_)) return false;
+  if (decoder_.register_form_[map_][opcode_]) modrm_ |= 0xc0;
+  const u8 mod = modrm_ >> 6, rm = modrm_ & 7;
+  insn_.reg = static_cast<u8>(((modrm_ >> 3 & 7) | (rex_ & 4 ? 8 : 0)) * 8);
+  insn_.rm = static_cast<u8>((rm | (rex_ & 1 ? 8 : 0)) * 8);
+  insn_.is_memory = mod != 3;
+  if (mod == 3) return true;
+  if (insn_.address_width == 1) return address16(mod, rm);
+  insn_.base = static_cast<u8>(rm | (rex_ & 1 ? 8 : 0));
+  if (rm == kRsp) {
+    const std::size_t before = at_;
+    if (!sib(mod)) return false;
+    if (at_ != before + 1) return true;  // it had its displacement
+  } else if (rm == kRbp && mod == 0) {
+    insn_.base = code64() ? kBlockRip : kNoRegister;
+    return displacement(4);
+  }
+  return displacement(mod == 1 ? 1 : mod == 2 ? 4 : 0);
+}
+
+bool DecodeRun::matches(const Row& row) const {
+  const Encoding& e = row.encoding;
+  if (e.vex != has_vex_) return false;
+  if (e.vex && e.vex_l >= 0 && e.vex_l != vex_l_) return false;
+  if (e.w >= 0 && e.w != (rex_ >> 3 & 1)) return false;
+  switch (e.prefix) {
+    case Prefix::kAny: break;
+    case Prefix::kNone:
+      if (operand_prefix_ || rep_) return false;
+      break;
+    case Prefix::k66:
+      if (!operand_prefix_ || rep_) return false;
+      break;
+    case Prefix::kF3:
+      if (rep_ != kRepE) return false;
+      break;
+    case Prefix::kF2:
+      if (rep_ != kRepNe) return false;
+      break;
+  }
+  if (row.attributes.has(code64() ? not64 : only64)) return false;
+  // 90h with REX.B is XCHG r8, not NOP.
+  if (opcode_ == 0x90 && map_ == 0 && (rex_ & 1) && !e.register_in_opcode) return false;
+  if (!e.has_modrm) return true;
+  if (e.fixed_modrm >= 0)
+    return (modrm_ & (e.fixed_plus_i ? 0xf8 : 0xff)) == e.fixed_modrm;
+  if (e.modrm_reg >= 0 && e.modrm_reg != (modrm_ >> 3 & 7)) return false;
+  if (insn_.is_memory) return !needs_register(row);
+  return !needs_memory(row);
+}
+
+const Row* DecodeRun::find() {
+  const auto all = rows();
+  for (u16 number : decoder_.maps_[map_][opcode_]) {
+    if (!matches(all[number])) continue;
+    insn_.row = number;
+    return &all[number];
+  }
+  return nullptr;
+}
+
+void DecodeRun::widths(const Row* row) {
+  if (!code64()) {
+    operand_width_ = (mode_.code_width == 2) != operand_prefix_ ? 2 : 1;
+    return;
+  }
+  operand_width_ = rex_ & 8 ? 3 : operand_prefix_ ? 1 : 2;
+  if (row && row->attributes.has(force64)) operand_width_ = 3;
+  if (row && row->attributes.has(default64) && operand_width_ == 2) operand_width_ = 3;
+}
+
+u8 DecodeRun::byte_register(u8 offset) const {
+  const u8 number = offset / 8;
+  return has_rex_ || has_vex_ || number < 4 ? offset : static_cast<u8>((number - 4) * 8 + 1);
+}
+
+void DecodeRun::registers(const Row& row) {
+  for (unsigned i = 0; i < row.operand_count; ++i) {
+    const OperandSpec& operand = row.operands[i];
+    if (operand.place == Place::kOpcode)
+      insn_.reg = static_cast<u8>(((opcode_ & 7) | (rex_ & 1 ? 8 : 0)) * 8);
+    if (operand.bytes != 1 || operand.vector) continue;
+    if (operand.place == Place::kModReg || operand.place == Place::kOpcode)
+      insn_.reg = byte_register(insn_.reg);
+    else if (operand.place == Place::kModRm || operand.place == Place::kModRmRegister)
+      insn_.rm = byte_register(insn_.rm);
+  }
+}
+
+bool DecodeRun::immediate(Encoding::Immediate kind, unsigned n) {
+  using Kind = Encoding::Immediate;
+  constexpr unsigned kBytesOfWidth[] = {1, 2, 4, 8};
+  u64 value = 0;
+  switch (kind) {
+    case Kind::kNoImmediate: return true;
+    case Kind::kByte:
+      if (!number(1, value)) return false;
+      if (n == 1)
+        insn_.imm = static_cast<i32>((static_cast<u32>(insn_.imm) & 0xffff) | value << 16);
+      else
+        insn_.imm = static_cast<i8>(value);
+      return true;
+    case Kind::kWord:
+      if (!number(2, value)) return false;
+      insn_.imm = static_cast<i32>(value);
+      return true;
+    case Kind::kDword:
+      if (!number(4, value)) return false;
+      insn_.imm = static_cast<i32>(value);
+      return true;
+    case Kind::kZ: {
+      const unsigned size = operand_width_ == 1 ? 2 : 4;
+      if (!number(size, value)) return false;
+      insn_.imm = static_cast<i32>(sign_extend(value, 8 * size));
+      return true;
+    }
+    case Kind::kV: return number(kBytesOfWidth[operand_width_], insn_.imm64);
+    case Kind::kOffset: return number(kBytesOfWidth[insn_.address_width], insn_.imm64);
+    case Kind::kFar: {
+      u64 selector;
+      if (!number(operand_width_ == 1 ? 2 : 4, value) || !number(2, selector)) return false;
+      insn_.imm64 = value | selector << 32;
+      return true;
+    }
+  }
+  return false;
+}
+
+bool DecodeRun::immediates(const Row& row) {
+  return immediate(row.encoding.immediates[0], 0) && immediate(row.encoding.immediates[1], 1);
+}
+
+// What the mode forbids is decided here, once, not each time the instruction runs.
+Handler DecodeRun::choose(const Row& row) const {
+  const Attributes a = row.attributes;
+  if (lock_ && !(row.is_lockable && insn_.is_memory)) return &raise_undefined;
+  if (a.has(no_rep) && rep_) return &raise_undefined;
+  if (a.has(protected_only) && (!mode_.protected_mode || mode_.v86)) return &raise_undefined;
+  if (a.has(undefined)) return &raise_undefined;
+  if (a.has(sse) && mode_.sse_trap == 1) return &raise_undefined;
+  if (a.has(sse) && mode_.sse_trap) return &raise_not_available;
+  if (a.has(mmx) && mode_.x87_trap == 2) return &raise_undefined;
+  if ((a.has(x87) || a.has(mmx)) && mode_.x87_trap) return &raise_not_available;
+  if (a.has(wait) && mode_.wait_trap) return &raise_not_available;
+  if (a.has(cpl0) && mode_.cpl != 0) return &raise_protection;
+  const bool locked = lock_ || (a.has(always_locked) && insn_.is_memory);
+  const Shape shape = locked ? Shape::kLocked : insn_.is_memory ? Shape::kMemory : Shape::kRegister;
+  return row.handler(operand_width_, row.encoding.has_modrm || lock_ ? shape : Shape::kRegister);
+}
+
+DecodeStatus DecodeRun::finish(Handler handler) {
+  insn_.handler = handler;
+  insn_.length = static_cast<u8>(at_);
+  insn_.next_offset = static_cast<u16>(at_);
+  insn_.width = operand_width_ & 3;
+  insn_.lock = lock_;
+  insn_.rep = rep_ & 3;
+  insn_.opcode = opcode_;
+  // In 64-bit mode ES, CS, SS and DS have base 0 and no limit (SDM 1 3.3.4).
+  const bool stack_base = insn_.base == kRsp || insn_.base == kRbp;
+  u8 segment = stack_base && insn_.is_memory ? kSs : kDs;
+  if (segment_override_ >= 0) segment = static_cast<u8>(segment_override_);
+  if (code64() && segment < kFs)
+    segment = stack_base && insn_.is_memory ? kFlatStack : kFlat;
+  insn_.segment = segment & 7;
+  insn_.address_kind = !code64()                 ? AddressKind::kSegmented
+                       : insn_.address_width == 3 ? AddressKind::kSimple
+                                                  : AddressKind::kLong32;
+  if (insn_.base == kBlockRip) insn_.disp += static_cast<i32>(at_);
+  return DecodeStatus::kOk;
+}
+
+DecodeStatus DecodeRun::run() {
+  insn_ = {};
+  insn_.row = kNoRow;
+  insn_.base = insn_.index = kNoRegister;
+  const bool truncated_is_long = bytes_.size() >= kMaxInsnLength;
+  bytes_ = bytes_.first(std::min<std::size_t>(bytes_.size(), kMaxInsnLength));
+  const auto out_of_bytes = [&] {
+    if (!truncated_is_long) return DecodeStatus::kNeedMore;
+    return finish(&raise_protection);
+  };
+  if (!prefixes()) return out_of_bytes();
+  constexpr u8 kNarrower[] = {0, 2, 1, 2};
+  insn_.address_width = (address_prefix_ ? kNarrower[mode_.code_width] : mode_.code_width) & 3;
+  const bool early_prefix = operand_prefix_ || rep_ || lock_ || has_rex_;
+  if (!opcode()) return out_of_bytes();
+  if (has_vex_ && early_prefix) return finish(&raise_undefined);
+  if (map_ > 3) return finish(&raise_undefined);
+  if (decoder_.has_modrm_[map_][opcode_] && !modrm()) return out_of_bytes();
+  const Row* row = find();
+  widths(row);
+  if (!row) return finish(&raise_undefined);
+  registers(*row);
+  if (!immediates(*row)) return out_of_bytes();
+  return finish(choose(*row));
+}
+
+DecodeStatus Decoder::decode(std::span<const u8> bytes, Mode mode, Insn& insn) const {
+  return DecodeRun(*this, bytes, mode, insn).run();
+}
+
+}  // namespace kite::tcg

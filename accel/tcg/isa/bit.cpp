@@ -1,0 +1,136 @@
+// Bit instructions: BT, BTS, BTR, BTC, BSF, BSR, POPCNT, CRC32; and the atomics CMPXCHG, XADD, CMPXCHG8B, CMPXCHG16B.
+#include "accel/tcg/isa/row.h"
+
+namespace kite::tcg {
+namespace {
+
+template <class T>
+constexpr unsigned kMask = 8 * sizeof(T) - 1;
+
+constexpr auto bt = []<class T>(Cpu& cpu, T value, T index) {
+  cpu.flags.set_cf((value >> (index & kMask<T>)) & 1);
+};
+constexpr auto bts = []<class T>(Cpu& cpu, T& value, T index) {
+  const T mask = static_cast<T>(T{1} << (index & kMask<T>));
+  cpu.flags.set_cf(value & mask);
+  value = static_cast<T>(value | mask);
+};
+constexpr auto btr = []<class T>(Cpu& cpu, T& value, T index) {
+  const T mask = static_cast<T>(T{1} << (index & kMask<T>));
+  cpu.flags.set_cf(value & mask);
+  value = static_cast<T>(value & ~mask);
+};
+constexpr auto btc = []<class T>(Cpu& cpu, T& value, T index) {
+  const T mask = static_cast<T>(T{1} << (index & kMask<T>));
+  cpu.flags.set_cf(value & mask);
+  value = static_cast<T>(value ^ mask);
+};
+
+// ZF says that the source is 0; then the destination keeps its value, as on every processor.
+constexpr auto bsf = []<class T>(Cpu& cpu, T& dst, T src) {
+  if (src) dst = static_cast<T>(std::countr_zero(src));
+  cpu.flags.logic<T>(src);
+};
+constexpr auto bsr = []<class T>(Cpu& cpu, T& dst, T src) {
+  if (src) dst = static_cast<T>(kMask<T> - static_cast<unsigned>(std::countl_zero(src)));
+  cpu.flags.logic<T>(src);
+};
+
+constexpr auto popcnt = []<class T>(Cpu& cpu, T& dst, T src) {
+  dst = static_cast<T>(std::popcount(src));
+  cpu.flags.set(src == 0 ? kZf : 0);
+};
+
+// CRC-32C, reflected polynomial 82F63B78h, a byte at a time.
+constexpr std::array<u32, 256> kCrcTable = [] {
+  std::array<u32, 256> table{};
+  for (u32 n = 0; n < 256; ++n) {
+    u32 value = n;
+    for (int i = 0; i < 8; ++i) value = value & 1 ? value >> 1 ^ 0x82f63b78 : value >> 1;
+    table[n] = value;
+  }
+  return table;
+}();
+
+constexpr auto crc32 = []<class T, class S>(Cpu&, T& dst, S src) {
+  u32 crc = static_cast<u32>(dst);
+  for (unsigned i = 0; i < sizeof(S); ++i)
+    crc = crc >> 8 ^ kCrcTable[(crc ^ src >> (8 * i)) & 0xff];
+  dst = crc;
+};
+
+constexpr auto cmpxchg = []<class T>(Cpu& cpu, T& dst, T& accumulator, T src) {
+  const T before = dst;
+  cpu.flags.sub<T>(accumulator, before, static_cast<T>(accumulator - before));
+  if (accumulator == before)
+    dst = src;
+  else
+    accumulator = before;
+};
+
+constexpr auto xadd = []<class T>(Cpu& cpu, T& dst, T& src) {
+  const T before = dst;
+  dst = static_cast<T>(before + src);
+  cpu.flags.add<T>(before, src, dst);
+  src = before;
+};
+
+// CMPXCHG8B and CMPXCHG16B: rDX:rAX against memory, rCX:rBX into it. Half is one register's part.
+template <class Half>
+Flow compare_pair(Cpu& cpu, const Insn& insn) {
+  struct Pair {
+    Half low, high;
+    bool operator==(const Pair&) const = default;
+  };
+  u64 linear;
+  if (!cpu.linear_address(insn, sizeof(Pair), Access::kWrite, linear)) return Flow::kFault;
+  if (sizeof(Half) == 8 && linear % 16 != 0) return cpu.general_protection();
+  const Pair expected{cpu.get<Half>(kRax * 8), cpu.get<Half>(kRdx * 8)};
+  const Pair wanted{cpu.get<Half>(kRbx * 8), cpu.get<Half>(kRcx * 8)};
+  Pair found;
+  const bool stack = Cpu::is_stack(insn.segment);
+  if (!cpu.probe_write(linear, sizeof(Pair), stack) || !cpu.load_at(linear, found, stack))
+    return Flow::kFault;
+  const bool equal = found == expected;
+  if (!cpu.store_at(linear, equal ? wanted : found, stack)) return Flow::kFault;
+  if (!equal) {
+    cpu.put<Half>(kRax * 8, found.low);
+    cpu.put<Half>(kRdx * 8, found.high);
+  }
+  cpu.flags.update(kZf, equal ? kZf : 0);
+  return Flow::kNext;
+}
+
+constexpr auto cmpxchg8b = [](Cpu& cpu, const Insn& insn, u64) { return compare_pair<u32>(cpu, insn); };
+constexpr auto cmpxchg16b = [](Cpu& cpu, const Insn& insn, u64) {
+  return compare_pair<u64>(cpu, insn);
+};
+
+constexpr Row kRows[] = {
+    row("0F A3 /r", "bt", r(EvBit), r(Gv), "-- --M", bt),
+    row("0F AB /r", "bts", rw(EvBit), r(Gv), "-- --M", lockable, bts),
+    row("0F B3 /r", "btr", rw(EvBit), r(Gv), "-- --M", lockable, btr),
+    row("0F BB /r", "btc", rw(EvBit), r(Gv), "-- --M", lockable, btc),
+    row("0F BA /4 ib", "bt", r(Ev), r(sIb), "-- --M", bt),
+    row("0F BA /5 ib", "bts", rw(Ev), r(sIb), "-- --M", lockable, bts),
+    row("0F BA /6 ib", "btr", rw(Ev), r(sIb), "-- --M", lockable, btr),
+    row("0F BA /7 ib", "btc", rw(Ev), r(sIb), "-- --M", lockable, btc),
+    row("0F BC /r", "bsf", rw(Gv), r(Ev), "--M---", bsf),
+    row("0F BD /r", "bsr", rw(Gv), r(Ev), "--M---", bsr),
+    row("F3 0F B8 /r", "popcnt", w(Gv), r(Ev), "00M000", Feature::kPopcnt, popcnt),
+    row("F2 0F 38 F0 /r", "crc32", rw(Gy), r(Eb), "      ", Feature::kSse42, crc32),
+    row("F2 0F 38 F1 /r", "crc32", rw(Gy), r(Ev), "      ", Feature::kSse42, crc32),
+
+    row("0F B0 /r", "cmpxchg", rw(Eb), rw(AccumulatorB), r(Gb), "MMMMMM", lockable, cmpxchg),
+    row("0F B1 /r", "cmpxchg", rw(Ev), rw(AccumulatorV), r(Gv), "MMMMMM", lockable, cmpxchg),
+    row("0F C0 /r", "xadd", rw(Eb), rw(Gb), "MMMMMM", lockable, xadd),
+    row("0F C1 /r", "xadd", rw(Ev), rw(Gv), "MMMMMM", lockable, xadd),
+    row("REX.W0 0F C7 /1", "cmpxchg8b", rw(MPair), "  M   ", lockable, cmpxchg8b),
+    row("REX.W 0F C7 /1", "cmpxchg16b", rw(MPair), "  M   ", lockable, Feature::kCx16, cmpxchg16b),
+};
+
+}  // namespace
+
+std::span<const Row> bit_rows() { return kRows; }
+
+}  // namespace kite::tcg

@@ -1,0 +1,190 @@
+// Model-specific registers, CPUID and the time-stamp counter.
+#include "accel/x86/msr.h"
+
+#include "accel/tcg/cpu.h"
+#include "accel/x86/registers.h"
+#include "base/log.h"
+#include "base/trace.h"
+
+namespace kite::tcg {
+
+namespace {
+
+// The MSRs that are a plain value of X86State. Null: another kind of register.
+u64* plain(X86State& msr, u32 index) {
+  switch (index) {
+    case msr::kStar: return &msr.star;
+    case msr::kSfmask: return &msr.sfmask;
+    case msr::kSysenterCs: return &msr.sysenter_cs;
+    case msr::kSysenterEsp: return &msr.sysenter_esp;
+    case msr::kSysenterEip: return &msr.sysenter_eip;
+    case msr::kTscAux: return &msr.tsc_aux;
+    case msr::kMiscEnable: return &msr.misc_enable;
+    case msr::kMtrrDefType: return &msr.mtrr_def_type;
+    default: return nullptr;
+  }
+}
+
+// Those that hold an address, which must be canonical.
+u64* address(X86State& msr, u32 index) {
+  switch (index) {
+    case msr::kLstar: return &msr.lstar;
+    case msr::kCstar: return &msr.cstar;
+    case msr::kKernelGsBase: return &msr.kernel_gs_base;
+    default: return nullptr;
+  }
+}
+
+// Registers that kernels touch without asking CPUID: they read as 0 and swallow writes.
+bool harmless(u32 index) {
+  switch (index) {
+    case msr::kPlatformId:
+    case msr::kBiosUpdateTrigger:
+    case msr::kBiosSignatureId:
+    case msr::kMcgCap:
+    case msr::kMcgStatus:
+    case msr::kDebugCtl:
+    case msr::kSyscfg:
+    case msr::kHwcr:
+    case msr::kNorthBridgeConfig:
+    case msr::kInterruptPending:
+    case msr::kVmCr:
+    case msr::kMtrrCap: return true;
+    default: return false;
+  }
+}
+
+bool valid_pat(u64 value) {
+  for (unsigned i = 0; i < 8; ++i) {
+    const u64 type = value >> (8 * i) & 0xff;
+    if (type > 7 || type == 2 || type == 3) return false;
+  }
+  return true;
+}
+
+Flow unknown(Cpu& cpu, const char* what, u32 index) {
+  static log::Limiter limiter(16);
+  if (limiter.allow()) log::debug("{} of unknown MSR {:#x}: #GP", what, index);
+  return cpu.general_protection();
+}
+
+}  // namespace
+
+u64 Cpu::tsc() const {
+  const auto now = static_cast<u64>(clock.now());
+  const u64 ticks = model.tsc_hz == 1'000'000'000
+                        ? now
+                        : static_cast<u64>(static_cast<u128>(now) * model.tsc_hz / 1'000'000'000);
+  return ticks + tsc_offset;
+}
+
+CpuidLeaf Cpu::cpuid(u32 leaf, u32 subleaf) const {
+  return model.leaf(leaf, subleaf, {config.apic_id, cr4});
+}
+
+Flow Cpu::read_msr(u32 index, u64& value) {
+  if (msr::belongs_to_apic(index)) {
+    if (!interrupts || !interrupts->read_msr(index, value)) return unknown(*this, "read", index);
+    if (index == msr::kTscDeadline && value) value += tsc_offset;
+    return Flow::kNext;
+  }
+  if (u64* field = plain(msr, index)) return value = *field, Flow::kNext;
+  if (u64* field = address(msr, index)) return value = *field, Flow::kNext;
+  switch (index) {
+    case msr::kTsc: value = tsc(); break;
+    case msr::kTscAdjust: value = msr.tsc_adjust; break;
+    case msr::kEfer: value = efer; break;
+    case msr::kFsBase: value = segment_base[kFs]; break;
+    case msr::kGsBase: value = segment_base[kGs]; break;
+    case msr::kPat: value = msr.pat; break;
+    case msr::kKvmSystemTime:
+    case msr::kKvmSystemTimeOld: value = msr.kvm_system_time; break;
+    case msr::kKvmWallClock:
+    case msr::kKvmWallClockOld: value = msr.kvm_wall_clock; break;
+    default:
+      if (!harmless(index)) return unknown(*this, "read", index);
+      value = 0;
+  }
+  trace::write(trace::Category::kMsr, "read {:#x} -> {:#x}", index, value);
+  return Flow::kNext;
+}
+
+Flow Cpu::write_msr(u32 index, u64 value) {
+  trace::write(trace::Category::kMsr, "write {:#x} <- {:#x}", index, value);
+  if (msr::belongs_to_apic(index)) {
+    if (index == msr::kTscDeadline && value) value -= tsc_offset;
+    if (!interrupts || !interrupts->write_msr(index, value)) return unknown(*this, "write", index);
+    attention |= kAttendInterrupt;
+    return Flow::kNext;
+  }
+  if (u64* field = plain(msr, index)) return *field = value, Flow::kNext;
+  if (u64* field = address(msr, index)) {
+    if (!canonical(value)) return general_protection();
+    *field = value;
+    return Flow::kNext;
+  }
+  switch (index) {
+    case msr::kTsc: {
+      const u64 change = value - tsc();
+      tsc_offset += change;
+      msr.tsc_adjust += change;
+      break;
+    }
+    case msr::kTscAdjust:
+      tsc_offset += value - msr.tsc_adjust;
+      msr.tsc_adjust = value;
+      break;
+    case msr::kEfer: return write_efer(value);
+    case msr::kFsBase:
+    case msr::kGsBase: {
+      if (!canonical(value)) return general_protection();
+      const SegmentRegister number = index == msr::kFsBase ? kFs : kGs;
+      segments[number].base = segment_base[number] = value;
+      break;
+    }
+    case msr::kPat:
+      if (!valid_pat(value)) return general_protection();
+      msr.pat = value;
+      break;
+    case msr::kKvmSystemTime:
+    case msr::kKvmSystemTimeOld: return set_system_time(value);
+    case msr::kKvmWallClock:
+    case msr::kKvmWallClockOld: return set_wall_clock(value);
+    default:
+      if (!harmless(index)) return unknown(*this, "write", index);
+  }
+  return Flow::kNext;
+}
+
+// The paravirtual clock (Linux Documentation/virt/kvm/x86/msr.rst): guest time = system_time + (tsc - tsc_timestamp) scaled by
+// 2^shift * mul / 2^32. The TSC never drifts from the clock, so once is enough.
+Flow Cpu::set_system_time(u64 value) {
+  msr.kvm_system_time = value;
+  if (!(value & 1)) return Flow::kNext;
+  struct {
+    u32 version = 2, pad = 0;
+    u64 tsc_timestamp, system_time;
+    u32 mul;
+    i8 shift = 0;
+    u8 flags = 1;  // stable among vCPUs
+    u8 pad2[2] = {};
+  } info;
+  static_assert(sizeof info == 32);
+  u64 scaled = 1'000'000'000, hz = model.tsc_hz;
+  for (; scaled >= hz; ++info.shift) hz <<= 1;
+  for (; scaled * 2 < hz; --info.shift) scaled <<= 1;
+  info.mul = static_cast<u32>((static_cast<u128>(scaled) << 32) / hz);
+  info.system_time = static_cast<u64>(clock.now());
+  info.tsc_timestamp = tsc();
+  memory.write(value & ~u64{1}, {reinterpret_cast<const u8*>(&info), sizeof info});
+  return Flow::kNext;
+}
+
+Flow Cpu::set_wall_clock(u64 value) {
+  msr.kvm_wall_clock = value;
+  const u32 wall[3] = {2, static_cast<u32>(epoch / kSecond), static_cast<u32>(epoch % kSecond)};
+  memory.write(value, {reinterpret_cast<const u8*>(wall), sizeof wall});
+  return Flow::kNext;
+}
+
+}  // namespace kite::tcg

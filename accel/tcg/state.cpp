@@ -1,0 +1,114 @@
+// Between the engine's state and X86State.
+#include "accel/tcg/vcpu.h"
+#include "accel/x86/registers.h"
+
+namespace kite::tcg {
+
+namespace {
+
+// The engine keeps the x87 registers in physical order, X86State from the top of the stack.
+FpuState rotated(const FpuState& fpu, int by) {
+  FpuState result = fpu;
+  for (int i = 0; i < 8; ++i) result.st[static_cast<std::size_t>(i)] = fpu.st[static_cast<std::size_t>((i + by) & 7)];
+  return result;
+}
+
+int top_of(const FpuState& fpu) { return fpu.fsw >> 11 & 7; }
+
+// The fields of X86State that Cpu::msr holds.
+void copy_msrs(const X86State& from, X86State& to) {
+  to.star = from.star;
+  to.lstar = from.lstar;
+  to.cstar = from.cstar;
+  to.sfmask = from.sfmask;
+  to.kernel_gs_base = from.kernel_gs_base;
+  to.sysenter_cs = from.sysenter_cs;
+  to.sysenter_esp = from.sysenter_esp;
+  to.sysenter_eip = from.sysenter_eip;
+  to.pat = from.pat;
+  to.tsc_aux = from.tsc_aux;
+  to.tsc_adjust = from.tsc_adjust;
+  to.misc_enable = from.misc_enable;
+  to.mtrr_def_type = from.mtrr_def_type;
+  to.kvm_system_time = from.kvm_system_time;
+  to.kvm_wall_clock = from.kvm_wall_clock;
+}
+
+}  // namespace
+
+X86State TcgVcpu::state() {
+  X86State state;
+  std::copy_n(cpu_.gpr.begin(), 16, state.gpr.begin());
+  state.rip = cpu_.rip;
+  state.rflags = cpu_.rflags();
+  state.segments = cpu_.segments;
+  state.ldtr = cpu_.ldtr;
+  state.tr = cpu_.tr;
+  state.gdtr = cpu_.gdtr;
+  state.idtr = cpu_.idtr;
+  state.cr0 = cpu_.cr0;
+  state.cr2 = cpu_.cr2;
+  state.cr3 = cpu_.cr3;
+  state.cr4 = cpu_.cr4;
+  state.dr = cpu_.dr;
+  state.dr6 = cpu_.dr6;
+  state.dr7 = cpu_.dr7;
+  state.fpu = rotated(cpu_.fpu, top_of(cpu_.fpu));
+  state.efer = cpu_.efer;
+  copy_msrs(cpu_.msr, state);
+  state.tsc = cpu_.tsc();
+  state.pending.nmi = cpu_.attention & kAttendNmi;
+  state.pending.nmi_blocked = cpu_.nmi_blocked;
+  state.pending.sti_shadow = cpu_.interrupt_shadow;
+  state.mp_state = wait_for_sipi_ ? MpState::kWaitForSipi
+                   : cpu_.halted  ? MpState::kHalted
+                                  : MpState::kRunning;
+  return state;
+}
+
+Result<> TcgVcpu::set_state(const X86State& state) {
+  std::copy_n(state.gpr.begin(), 16, cpu_.gpr.begin());
+  cpu_.rip = state.rip;
+  cpu_.cr0 = state.cr0;
+  cpu_.cr2 = state.cr2;
+  cpu_.cr3 = state.cr3;
+  cpu_.cr4 = state.cr4;
+  cpu_.efer = state.efer;
+  cpu_.dr = state.dr;
+  cpu_.dr6 = state.dr6;
+  cpu_.dr7 = state.dr7;
+  cpu_.ldtr = state.ldtr;
+  cpu_.tr = state.tr;
+  cpu_.gdtr = state.gdtr;
+  cpu_.idtr = state.idtr;
+  cpu_.segments = state.segments;
+  for (std::size_t i = 0; i < 6; ++i) cpu_.segment_base[i] = state.segments[i].base;
+  const bool protected_mode = state.cr0 & cr0::kPe;
+  cpu_.cpl = protected_mode ? state.segments[kSs].dpl : 0;
+  if (state.rflags & rflags::kVm) cpu_.cpl = 3;
+  cpu_.fpu = rotated(state.fpu, 8 - top_of(state.fpu));
+  copy_msrs(state, cpu_.msr);
+  cpu_.tsc_offset += state.tsc - cpu_.tsc();
+  cpu_.system_flags = 0;
+  cpu_.set_rflags(state.rflags);
+  cpu_.attention &= kAttendKick | kAttendMemory;
+  cpu_.attention |= kAttendInterrupt;
+  if (state.pending.nmi) cpu_.attention |= kAttendNmi;
+  cpu_.nmi_blocked = state.pending.nmi_blocked;
+  cpu_.interrupt_shadow = state.pending.sti_shadow || state.pending.mov_ss_shadow;
+  cpu_.interrupt_waiting = false;
+  cpu_.halted = state.mp_state == MpState::kHalted;
+  wait_for_sipi_ = state.mp_state == MpState::kWaitForSipi;
+  cpu_.code->flush();
+  cpu_.tlb.select(state.cr4 & cr4::kPcide ? static_cast<u16>(state.cr3 & cr3::kPcid) : u16{0},
+                  false);
+  cpu_.update_mode();
+  if (state.pending.exception) {
+    cpu_.fault = {state.pending.vector, Fault::Kind::kFault, state.pending.has_error_code,
+                  state.pending.error_code};
+    cpu_.deliver(cpu_.rip);
+  }
+  return {};
+}
+
+}  // namespace kite::tcg

@@ -1,0 +1,177 @@
+#include "accel/tcg/vcpu.h"
+
+#include "accel/tcg/trace.h"
+#include "accel/x86/registers.h"
+#include "accel/x86/vectors.h"
+#include "base/trace.h"
+#include "memory/dirty_log.h"
+
+namespace kite::tcg {
+
+TcgVcpu::TcgVcpu(const AcceleratorConfig& config, const VcpuConfig& vcpu, const Decoder& decoder)
+    : cpu_(config, vcpu) {
+  cpu_.epoch = config.epoch;
+  cpu_.code = std::make_unique<CodeCache>(cpu_, decoder);
+  (void)set_state(X86State::after_reset());
+}
+
+void TcgVcpu::signal(Signal signal, u32 argument) {
+  switch (signal) {
+    case Signal::kInterrupt: cpu_.attention |= kAttendInterrupt; break;
+    case Signal::kNmi: cpu_.attention |= kAttendNmi; break;
+    case Signal::kInit: cpu_.attention |= kAttendInit; break;
+    case Signal::kSipi:
+      cpu_.sipi_vector = argument;
+      cpu_.attention |= kAttendSipi;
+      break;
+  }
+}
+
+Result<Exit> TcgVcpu::run(Nanos deadline) {
+  constexpr unsigned kBlocksPerClockLook = 1024;
+  unsigned blocks = 0;
+  if (cpu_.halted) cpu_.attention |= kAttendHalt;
+  for (;;) {
+    if (cpu_.attention.load(std::memory_order_relaxed)) [[unlikely]] {
+      if (auto exit = attend()) return *exit;
+    }
+    if (++blocks % kBlocksPerClockLook == 0 && deadline != kNever && cpu_.clock.now() >= deadline)
+      return Exit{Exit::Kind::kDeadline, false};
+    Block* block = cpu_.code->lookup();
+    if (!block) [[unlikely]] {
+      cpu_.deliver(cpu_.rip);
+      continue;
+    }
+    run_block(*block);
+  }
+}
+
+void TcgVcpu::run_block(Block& block) {
+  const bool stepping = cpu_.system_flags & rflags::kTf;
+  if (cpu_.mode.single && instruction_breakpoint()) return;
+  cpu_.gpr[kBlockRip] = cpu_.rip;
+  const Insn* insn = block.insns;
+  Flow flow;
+  if (trace::enabled(trace::Category::kCpu)) [[unlikely]] {
+    for (;; ++insn) {
+      trace_instruction(cpu_, block, *insn);
+      if ((flow = insn->handler(cpu_, *insn)) != Flow::kNext) break;
+    }
+  } else {
+    while ((flow = insn->handler(cpu_, *insn)) == Flow::kNext) ++insn;
+  }
+  instructions_.store(instructions_.load(std::memory_order_relaxed) + insn->ordinal + 1,
+                      std::memory_order_relaxed);
+  if (flow == Flow::kFault) [[unlikely]] {
+    const bool at_instruction = cpu_.fault.kind == Fault::Kind::kFault;
+    cpu_.deliver(at_instruction ? cpu_.this_rip(*insn) : cpu_.next_rip(*insn));
+    cpu_.pending_debug = 0;
+  } else if (block.mode & kSingleModeBit) [[unlikely]] {
+    after_instruction(stepping);
+  }
+}
+
+// Instruction breakpoints are taken before the instruction, unless RF is set (SDM 3B 17.3.1.1).
+bool TcgVcpu::instruction_breakpoint() {
+  const bool resume = cpu_.system_flags & rflags::kRf;
+  cpu_.system_flags &= ~rflags::kRf;
+  if (resume || !(cpu_.dr7 & dr7::kEnables)) return false;
+  u64 hit = 0;
+  for (unsigned n = 0; n < 4; ++n)
+    if ((cpu_.dr7 >> (2 * n) & 3) && dr7::condition(cpu_.dr7, n) == dr7::kExecute &&
+        cpu_.dr[n] == cpu_.rip + cpu_.segment_base[kCs])
+      hit |= dr6::kB0 << n;
+  if (!hit) return false;
+  cpu_.dr6 = (cpu_.dr6 & ~u64{0xf}) | hit;
+  cpu_.raise(kDebugException);
+  cpu_.deliver(cpu_.rip);
+  return true;
+}
+
+// Traps behind a completed instruction: data breakpoints and single step.
+void TcgVcpu::after_instruction(bool was_stepping) {
+  if (was_stepping && !cpu_.interrupt_shadow) cpu_.pending_debug |= dr6::kBs;
+  if (!cpu_.pending_debug) return;
+  cpu_.dr6 = (cpu_.dr6 & ~u64{0xf}) | cpu_.pending_debug;
+  cpu_.pending_debug = 0;
+  cpu_.raise(kDebugException, Fault::Kind::kTrap);
+  cpu_.deliver(cpu_.rip);
+}
+
+void TcgVcpu::deliver_event(u8 vector) {
+  cpu_.halted = false;
+  cpu_.attention &= ~kAttendHalt;
+  cpu_.fault = {vector, Fault::Kind::kExternal, false, 0};
+  cpu_.deliver(cpu_.rip);
+}
+
+void TcgVcpu::attend_memory() {
+  cpu_.attention &= ~kAttendMemory;
+  cpu_.code->flush();
+  cpu_.select_tables();
+}
+
+void TcgVcpu::attend_interrupt() {
+  if (!(cpu_.system_flags & rflags::kIf)) {
+    cpu_.attention &= ~kAttendInterrupt;
+    cpu_.interrupt_waiting = true;
+    return;
+  }
+  // Cleared before the question is asked, so that an interrupt which comes between is not lost.
+  cpu_.attention &= ~kAttendInterrupt;
+  cpu_.interrupt_waiting = false;
+  if (!cpu_.interrupts || !cpu_.interrupts->pending()) return;
+  if (auto vector = cpu_.interrupts->acknowledge()) deliver_event(*vector);
+  cpu_.attention |= kAttendInterrupt;  // there may be another
+}
+
+std::optional<Exit> TcgVcpu::attend() {
+  const u32 wanted = cpu_.attention.load();
+  if (wanted & kAttendShutdown) {
+    cpu_.attention &= ~kAttendShutdown;
+    return Exit{Exit::Kind::kShutdown, false};
+  }
+  if (wanted & kAttendKick) {
+    cpu_.attention &= ~kAttendKick;
+    return Exit{Exit::Kind::kKicked, false};
+  }
+  if (wanted & kAttendMemory) attend_memory();
+  if (wanted & kAttendInit) {
+    cpu_.attention &= ~kAttendInit;
+    X86State fresh = state();
+    fresh.init(cpu_.config.index == 0);
+    (void)set_state(fresh);
+  }
+  if (wanted & kAttendSipi) {
+    cpu_.attention &= ~kAttendSipi;
+    X86State started = state();
+    started.start_up(static_cast<u8>(cpu_.sipi_vector));
+    (void)set_state(started);
+  }
+  if (wait_for_sipi_) return Exit{Exit::Kind::kHalted, false};
+
+  // The shadow of STI or MOV SS covers the block that runs now.
+  const bool shadow = std::exchange(cpu_.interrupt_shadow, false);
+  if (wanted & kAttendTrap) {
+    if (!shadow) {
+      cpu_.attention &= ~kAttendTrap;
+      cpu_.update_mode();
+    }
+  }
+  if (!shadow) {
+    if ((wanted & kAttendNmi) && !cpu_.nmi_blocked) {
+      cpu_.attention &= ~kAttendNmi;
+      cpu_.nmi_blocked = true;
+      deliver_event(kNmiInterrupt);
+    } else if (cpu_.attention & kAttendInterrupt) {
+      attend_interrupt();
+    }
+  }
+  if (cpu_.halted) {
+    cpu_.attention &= ~kAttendHalt;
+    return Exit{Exit::Kind::kHalted, (cpu_.system_flags & rflags::kIf) != 0};
+  }
+  return std::nullopt;
+}
+
+}  // namespace kite::tcg

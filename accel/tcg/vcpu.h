@@ -1,0 +1,44 @@
+// TcgVcpu: one processor run by the interpreter.
+#pragma once
+
+#include <atomic>
+
+#include "accel/tcg/code_cache.h"
+#include "accel/tcg/cpu.h"
+
+namespace kite::tcg {
+
+// The life of run(): look whether anything wants attention; find the block at RIP; run its instructions until one leaves; deliver
+// what it raised; again. Everything asynchronous sets a bit of Cpu::attention, which is looked at before each block, so a
+// guest that loops in one instruction is as responsive as any other.
+class TcgVcpu final : public Vcpu {
+ public:
+  TcgVcpu(const AcceleratorConfig& config, const VcpuConfig& vcpu, const Decoder& decoder);
+
+  Result<Exit> run(Nanos deadline) override;
+  void kick() override { cpu_.attention |= kAttendKick; }
+  void signal(Signal signal, u32 argument) override;
+  X86State state() override;
+  Result<> set_state(const X86State& state) override;
+  std::optional<u64> instructions() const override {
+    return instructions_.load(std::memory_order_relaxed);
+  }
+
+  void memory_changed() { cpu_.attention |= kAttendMemory; }
+
+ private:
+  std::optional<Exit> attend();
+  void attend_memory();
+  void attend_interrupt();
+  void run_block(Block& block);
+  void after_instruction(bool was_stepping);
+  bool instruction_breakpoint();
+  void deliver_event(u8 vector);
+
+  Cpu cpu_;
+  bool wait_for_sipi_ = false;
+  bool skip_interrupts_ = false;  // for the block that follows: STI or MOV SS shadow
+  std::atomic<u64> instructions_{0};
+};
+
+}  // namespace kite::tcg
