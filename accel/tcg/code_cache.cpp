@@ -10,7 +10,9 @@ namespace kite::tcg {
 namespace {
 
 // Behind the last instruction of every block.
-Flow end_of_block(Cpu& cpu, const Insn& insn) { return cpu.leave(insn); }
+Flow end_of_block(Cpu& cpu, const Insn& insn) {
+  return cpu.leave(insn);
+}
 
 // In every instruction of a block whose bytes have changed: look again from here.
 Flow stale(Cpu& cpu, const Insn& insn) {
@@ -28,7 +30,9 @@ u64 granules_of(unsigned offset, unsigned size) {
   return bits(~u64{0}, 63, first) << first & (last == 63 ? ~u64{0} : bit(last + 1) - 1);
 }
 
-std::size_t size_of(const Block& block) { return sizeof(Block) + block.count * sizeof(Insn); }
+std::size_t size_of(const Block& block) {
+  return sizeof(Block) + block.count * sizeof(Insn);
+}
 
 }  // namespace
 
@@ -73,7 +77,7 @@ void CodeCache::forget_page(u64 linear) {
 Block* CodeCache::find(Gpa gpa) const {
   const u16 mode = cpu_.mode.key();
   for (Block* block = buckets_[bucket(gpa, mode)]; block; block = block->next)
-    if (block->gpa == gpa && block->mode == mode) return block;
+    if (block->gpa == gpa && block->mode.key() == mode) return block;
   return nullptr;
 }
 
@@ -88,12 +92,11 @@ CodePage* CodeCache::make_page(Gpa gpa, const u8* host) {
 
 CodePage* CodeCache::code_page(u64 linear) {
   const u64 page = align_down(linear, kPageSize);
-  ExecEntry& entry =
-      cpu_.tlb.current().exec[cpu_.cpl == 3][(page / kPageSize) % kExecEntries];
+  ExecEntry& entry = cpu_.tlb.current().exec[cpu_.cpl == 3][(page / kPageSize) % kExecEntries];
   if (entry.page == page && entry.code) return entry.code;
   Cpu::Translation where;
-  if (!cpu_.translate(linear, Access::kExecute, cpu_.cpl == 3 ? Privilege::kUser : Privilege::kSupervisor,
-                      where))
+  if (!cpu_.translate(linear, Access::kExecute,
+                      cpu_.cpl == 3 ? Privilege::kUser : Privilege::kSupervisor, where))
     return nullptr;
   cpu_.fault.vector = 0xff;  // no fault: there is simply no memory to cache
   if (!where.host) return nullptr;
@@ -172,7 +175,8 @@ Block* CodeCache::build_crossing(CodePage& page, u64 linear) {
   return block;
 }
 
-// Code that is not in memory (a device's registers): read, decoded and run one instruction at a time.
+// Code that is not in memory (a device's registers): read, decoded and run one instruction at a
+// time.
 Block* CodeCache::build_uncached(u64 linear) {
   std::array<u8, kMaxInsnLength> bytes;
   unsigned count = 0;
@@ -182,7 +186,8 @@ Block* CodeCache::build_uncached(u64 linear) {
     scratch_.assign(1, {});
     if (!cpu_.translate(linear + count, Access::kExecute, privilege, where)) return nullptr;
     bytes[count] = static_cast<u8>(cpu_.memory.read_value(where.gpa, 1));
-    if (decoder_.decode({bytes.data(), count + 1}, cpu_.mode, scratch_[0]) == DecodeStatus::kOk) break;
+    if (decoder_.decode({bytes.data(), count + 1}, cpu_.mode, scratch_[0]) == DecodeStatus::kOk)
+      break;
   }
   Block* block = finish(nullptr, 0, scratch_, scratch_[0].length);
   graveyard_.push_back(block);
@@ -193,7 +198,7 @@ Block* CodeCache::finish(CodePage* page, Gpa gpa, std::vector<Insn>& insns, unsi
   const auto count = static_cast<u16>(insns.size());
   Block* block = new (::operator new(sizeof(Block) + count * sizeof(Insn))) Block;
   block->gpa = gpa;
-  block->mode = cpu_.mode.key();
+  block->mode = cpu_.mode;
   block->bytes = static_cast<u16>(bytes);
   block->count = count;
   for (unsigned i = 0; i < count; ++i) {
@@ -213,7 +218,7 @@ Block* CodeCache::finish(CodePage* page, Gpa gpa, std::vector<Insn>& insns, unsi
 }
 
 void CodeCache::add(CodePage& page, Block* block) {
-  Block*& head = buckets_[bucket(block->gpa, block->mode)];
+  Block*& head = buckets_[bucket(block->gpa, block->mode.key())];
   block->next = head;
   head = block;
   const unsigned offset = block->gpa % kPageSize;
@@ -231,7 +236,7 @@ void CodeCache::mark(CodePage& page, Block* block, unsigned offset, unsigned siz
 }
 
 void CodeCache::unlink(Block* block) {
-  Block** link = &buckets_[bucket(block->gpa, block->mode)];
+  Block** link = &buckets_[bucket(block->gpa, block->mode.key())];
   while (*link && *link != block) link = &(*link)->next;
   if (*link) *link = block->next;
   for (Gpa gpa : {align_down(block->gpa, kPageSize), block->second_page}) {

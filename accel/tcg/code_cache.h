@@ -1,4 +1,5 @@
-// CodeCache: decoded blocks of guest code, found by physical address and mode, forgotten when the guest writes to them.
+// CodeCache: decoded blocks of guest code, found by physical address and mode, forgotten when the
+// guest writes to them.
 #pragma once
 
 #include <array>
@@ -12,26 +13,27 @@
 
 namespace kite::tcg {
 
-// A straight run of instructions with one entry, inside one page unless it is a single instruction that crosses into the next.
-// Identity: the physical address of its first byte and the mode it was decoded for; so it serves every linear address and
-// every address space that shows the page.
+// A straight run of instructions with one entry, inside one page unless it is a single instruction
+// that crosses into the next. Identity: the physical address of its first byte and the mode it was
+// decoded for; so it serves every linear address and every address space that shows the page.
 //
-// Life: built when first reached; running; stale once the guest writes to its bytes. A stale block may still be running (it
-// may have written to itself), so each of its instructions gets a handler that leaves for a fresh lookup, and the memory is
-// freed at the next lookup.
+// Life: built when first reached; running; stale once the guest writes to its bytes. A stale block
+// may still be running (it may have written to itself), so each of its instructions gets a handler
+// that leaves for a fresh lookup, and the memory is freed at the next lookup.
 struct Block {
   Gpa gpa = 0;
   Gpa second_page = 0;  // of an instruction that crosses pages; else 0
-  u16 mode = 0;
-  u16 bytes = 0;        // of the guest's code
-  u16 count = 0;        // instructions, without the terminator
+  Mode mode;
+  u16 bytes = 0;          // of the guest's code
+  u16 count = 0;          // instructions, without the terminator
   Block* next = nullptr;  // in its hash chain
-  Insn insns[1];  // count + 1: the last is the terminator
+  Insn insns[1];          // count + 1: the last is the terminator
 
   static constexpr unsigned kMaxInsns = 48;
 };
 
-// A page with blocks on it. The data TLB holds no write permission for it: stores come to written().
+// A page with blocks on it. The data TLB holds no write permission for it: stores come to
+// written().
 struct CodePage {
   Gpa gpa = 0;
   const u8* host = nullptr;
@@ -48,13 +50,15 @@ class CodeCache {
   Block* lookup() {
     const u64 linear = cpu_.rip + cpu_.segment_base[kCs];
     const Jump& jump = jumps_[jump_index(linear)];
-    if (jump.linear == linear && jump.context == context()) [[likely]] return jump.block;
+    if (jump.linear == linear && jump.context == context()) [[likely]]
+      return jump.block;
     return lookup_slow(linear);
   }
 
   // Does the page hold code? Then the caller keeps write permission out of the TLB.
   bool has_code(Gpa page) const {
-    if (!maybe_code_[page_hash(page)]) [[likely]] return false;
+    if (!maybe_code_[page_hash(page)]) [[likely]]
+      return false;
     const auto found = pages_.find(page);
     return found != pages_.end() && found->second->granules != 0;
   }
@@ -91,7 +95,8 @@ class CodeCache {
   u64 context() const { return cpu_.tlb.current().context << 16 | cpu_.mode.key(); }
 
   Block* lookup_slow(u64 linear);
-  CodePage* code_page(u64 linear);          // of the linear page, by the execute TLB; null: fault or no memory
+  CodePage* code_page(
+      u64 linear);  // of the linear page, by the execute TLB; null: fault or no memory
   CodePage* make_page(Gpa gpa, const u8* host);
   Block* find(Gpa gpa) const;
   bool second_page_matches(const Block& block, u64 linear);

@@ -1,4 +1,5 @@
-// Control registers and EFER: what may be set, and what a change invalidates (SDM 3A 2.5, 4.10.4.1, 9.8.5).
+// Control registers and EFER: what may be set, and what a change invalidates (SDM
+// 3A 2.5, 4.10.4.1, 9.8.5).
 #include "accel/tcg/code_cache.h"
 #include "accel/tcg/cpu.h"
 #include "accel/x86/msr.h"
@@ -10,8 +11,7 @@ namespace kite::tcg {
 Flow Cpu::write_cr0(u64 value) {
   value = (value & cr0::kDefined) | (value >> 32 << 32) | cr0::kEt;
   const bool paging = value & cr0::kPg;
-  if (value >> 32 || (paging && !(value & cr0::kPe)) ||
-      ((value & cr0::kNw) && !(value & cr0::kCd)))
+  if (value >> 32 || (paging && !(value & cr0::kPe)) || ((value & cr0::kNw) && !(value & cr0::kCd)))
     return general_protection();
   const bool was_paging = cr0 & cr0::kPg;
   if (paging && !was_paging && (efer & efer::kLme)) {

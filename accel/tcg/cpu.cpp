@@ -31,9 +31,9 @@ void Cpu::set_rflags(u64 value) {
 }
 
 void Cpu::select_tables() {
-  privilege_ = cpl == 3                       ? Privilege::kUser
+  privilege_ = cpl == 3                     ? Privilege::kUser
                : system_flags & rflags::kAc ? Privilege::kSupervisorAc
-                                              : Privilege::kSupervisor;
+                                            : Privilege::kSupervisor;
   data_table_ = tlb.current().data[static_cast<unsigned>(privilege_)].data();
 }
 

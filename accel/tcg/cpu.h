@@ -43,10 +43,9 @@ struct Mode {
   u16 single : 1 = 0;     // blocks of one instruction: TF, breakpoints, interrupt shadow
   u16 wait_trap : 1 = 0;  // CR0.MP and CR0.TS: WAIT raises #NM
   u16 unused : 3 = 0;
-  constexpr u16 key() const { return std::bit_cast<u16>(*this); }
+  u16 key() const { return std::bit_cast<u16>(*this); }
 };
 static_assert(sizeof(Mode) == 2);
-inline constexpr u16 kSingleModeBit = std::bit_cast<u16>(Mode{.code_width = 0, .single = 1});
 
 // Reasons to look up from guest code at the next block (Cpu::attention).
 enum Attention : u32 {
@@ -113,8 +112,9 @@ struct Cpu {
   void update_mode();
   void select_tables();  // after a change of address space, CPL or RFLAGS.AC
 
-  // Holds interrupts off for the next instruction (STI, MOV SS). The caller leaves the block. One instruction exactly where an
-  // interrupt waits already; else one block, because an interrupt that is not there yet may come a little later.
+  // Holds interrupts off for the next instruction (STI, MOV SS). The caller leaves the block. One
+  // instruction exactly where an interrupt waits already; else one block, because an interrupt that
+  // is not there yet may come a little later.
   void shadow_interrupts();
 
   // --- faults: each returns Flow::kFault, so that `return cpu.general_protection();` reads well
@@ -188,7 +188,8 @@ struct Cpu {
   template <class T>
   const T* readable(u64 linear) {
     const TlbEntry& entry = tlb_entry(linear);
-    if (entry.read != page_of_last<T>(linear)) [[unlikely]] return nullptr;
+    if (entry.read != page_of_last<T>(linear)) [[unlikely]]
+      return nullptr;
     return reinterpret_cast<const T*>(linear + entry.addend);
   }
   // Faults as a store would, changes nothing: before a read-modify-write, or a store in several
@@ -260,8 +261,8 @@ struct Cpu {
   // -------------------------------------------------
   void set_segment(SegmentRegister number, const Segment& segment);
   Flow load_segment(SegmentRegister number, u16 selector);  // MOV Sreg, POP Sreg, LDS …
-  // The eight bytes that `selector` names (wide: sixteen, as system descriptors in long mode have), or a fault `vector` with the
-  // selector as error code.
+  // The eight bytes that `selector` names (wide: sixteen, as system descriptors in long mode have),
+  // or a fault `vector` with the selector as error code.
   bool read_descriptor(u16 selector, std::array<u64, 2>& descriptor, u8 vector = 13,
                        bool wide = false);
   bool mark_accessed(u16 selector, u64 descriptor);  // sets the accessed bit in memory, if clear
@@ -300,7 +301,8 @@ struct Cpu {
   bool canonical(u64 linear) const { return static_cast<u64>(sign_extend(linear, 48)) == linear; }
   void invalidate_page(u64 linear);
   void invalidate_page_of(u16 pcid, u64 linear);
-  // Stores inside one page at a translated address: memory with its code and dirty bookkeeping, or a device.
+  // Stores inside one page at a translated address: memory with its code and dirty bookkeeping, or
+  // a device.
   void store_physical(const Translation& where, const u8* from, unsigned size);
   void watch(u64 linear, unsigned size, Access access);  // data breakpoints
 
@@ -322,9 +324,9 @@ struct Cpu {
   bool nmi_blocked = false;
   bool halted = false;
   bool interrupt_waiting = false;  // signalled while RFLAGS.IF was 0
-  u64 tsc_offset = 0;  // of the guest's TSC from the clock's ticks
-  Nanos epoch = 0;     // Unix time when the clock stood at 0
-  u64 pending_debug = 0;  // DR6 bits of breakpoints hit by the running instruction
+  u64 tsc_offset = 0;              // of the guest's TSC from the clock's ticks
+  Nanos epoch = 0;                 // Unix time when the clock stood at 0
+  u64 pending_debug = 0;           // DR6 bits of breakpoints hit by the running instruction
 
  private:
   Flow set_system_time(u64 value);

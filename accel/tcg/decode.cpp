@@ -38,9 +38,15 @@ bool needs_register(const Row& row) {
                      [](auto& operand) { return operand.place == Place::kModRmRegister; });
 }
 
-Flow raise_undefined(Cpu& cpu, const Insn&) { return cpu.undefined_opcode(); }
-Flow raise_protection(Cpu& cpu, const Insn&) { return cpu.general_protection(); }
-Flow raise_not_available(Cpu& cpu, const Insn&) { return cpu.device_not_available(); }
+Flow raise_undefined(Cpu& cpu, const Insn&) {
+  return cpu.undefined_opcode();
+}
+Flow raise_protection(Cpu& cpu, const Insn&) {
+  return cpu.general_protection();
+}
+Flow raise_not_available(Cpu& cpu, const Insn&) {
+  return cpu.device_not_available();
+}
 
 }  // namespace
 
@@ -59,9 +65,8 @@ Decoder::Decoder(const CpuModel& model) {
   }
   for (auto& map : maps_)
     for (auto& list : map)
-      std::stable_sort(list.begin(), list.end(), [&](u16 a, u16 b) {
-        return specificity(all[a]) > specificity(all[b]);
-      });
+      std::stable_sort(list.begin(), list.end(),
+                       [&](u16 a, u16 b) { return specificity(all[a]) > specificity(all[b]); });
 }
 
 const Row* Decoder::row_of(const Insn& insn) {
@@ -127,17 +132,39 @@ class DecodeRun {
 bool DecodeRun::prefixes() {
   for (u8 byte; next(byte);) {
     switch (byte) {
-      case 0x66: operand_prefix_ = true; break;
-      case 0x67: address_prefix_ = true; break;
-      case 0xf0: lock_ = true; break;
-      case 0xf2: rep_ = kRepNe; break;
-      case 0xf3: rep_ = kRepE; break;
-      case 0x26: segment_override_ = kEs; break;
-      case 0x2e: segment_override_ = kCs; break;
-      case 0x36: segment_override_ = kSs; break;
-      case 0x3e: segment_override_ = kDs; break;
-      case 0x64: segment_override_ = kFs; break;
-      case 0x65: segment_override_ = kGs; break;
+      case 0x66:
+        operand_prefix_ = true;
+        break;
+      case 0x67:
+        address_prefix_ = true;
+        break;
+      case 0xf0:
+        lock_ = true;
+        break;
+      case 0xf2:
+        rep_ = kRepNe;
+        break;
+      case 0xf3:
+        rep_ = kRepE;
+        break;
+      case 0x26:
+        segment_override_ = kEs;
+        break;
+      case 0x2e:
+        segment_override_ = kCs;
+        break;
+      case 0x36:
+        segment_override_ = kSs;
+        break;
+      case 0x3e:
+        segment_override_ = kDs;
+        break;
+      case 0x64:
+        segment_override_ = kFs;
+        break;
+      case 0x65:
+        segment_override_ = kGs;
+        break;
       default:
         if (code64() && (byte & 0xf0) == 0x40) {
           rex_ = byte;
@@ -257,7 +284,8 @@ bool DecodeRun::matches(const Row& row) const {
   if (e.vex && e.vex_l >= 0 && e.vex_l != vex_l_) return false;
   if (e.w >= 0 && e.w != (rex_ >> 3 & 1)) return false;
   switch (e.prefix) {
-    case Prefix::kAny: break;
+    case Prefix::kAny:
+      break;
     case Prefix::kNone:
       if (operand_prefix_ || rep_) return false;
       break;
@@ -275,8 +303,7 @@ bool DecodeRun::matches(const Row& row) const {
   // 90h with REX.B is XCHG r8, not NOP.
   if (opcode_ == 0x90 && map_ == 0 && (rex_ & 1) && !e.register_in_opcode) return false;
   if (!e.has_modrm) return true;
-  if (e.fixed_modrm >= 0)
-    return (modrm_ & (e.fixed_plus_i ? 0xf8 : 0xff)) == e.fixed_modrm;
+  if (e.fixed_modrm >= 0) return (modrm_ & (e.fixed_plus_i ? 0xf8 : 0xff)) == e.fixed_modrm;
   if (e.modrm_reg >= 0 && e.modrm_reg != (modrm_ >> 3 & 7)) return false;
   if (insn_.is_memory) return !needs_register(row);
   return !needs_memory(row);
@@ -325,7 +352,8 @@ bool DecodeRun::immediate(Encoding::Immediate kind, unsigned n) {
   constexpr unsigned kBytesOfWidth[] = {1, 2, 4, 8};
   u64 value = 0;
   switch (kind) {
-    case Kind::kNoImmediate: return true;
+    case Kind::kNoImmediate:
+      return true;
     case Kind::kByte:
       if (!number(1, value)) return false;
       if (n == 1)
@@ -347,8 +375,10 @@ bool DecodeRun::immediate(Encoding::Immediate kind, unsigned n) {
       insn_.imm = static_cast<i32>(sign_extend(value, 8 * size));
       return true;
     }
-    case Kind::kV: return number(kBytesOfWidth[operand_width_], insn_.imm64);
-    case Kind::kOffset: return number(kBytesOfWidth[insn_.address_width], insn_.imm64);
+    case Kind::kV:
+      return number(kBytesOfWidth[operand_width_], insn_.imm64);
+    case Kind::kOffset:
+      return number(kBytesOfWidth[insn_.address_width], insn_.imm64);
     case Kind::kFar: {
       u64 selector;
       if (!number(operand_width_ == 1 ? 2 : 4, value) || !number(2, selector)) return false;
@@ -393,10 +423,9 @@ DecodeStatus DecodeRun::finish(Handler handler) {
   const bool stack_base = insn_.base == kRsp || insn_.base == kRbp;
   u8 segment = stack_base && insn_.is_memory ? kSs : kDs;
   if (segment_override_ >= 0) segment = static_cast<u8>(segment_override_);
-  if (code64() && segment < kFs)
-    segment = stack_base && insn_.is_memory ? kFlatStack : kFlat;
+  if (code64() && segment < kFs) segment = stack_base && insn_.is_memory ? kFlatStack : kFlat;
   insn_.segment = segment & 7;
-  insn_.address_kind = !code64()                 ? AddressKind::kSegmented
+  insn_.address_kind = !code64()                  ? AddressKind::kSegmented
                        : insn_.address_width == 3 ? AddressKind::kSimple
                                                   : AddressKind::kLong32;
   if (insn_.base == kBlockRip) insn_.disp += static_cast<i32>(at_);

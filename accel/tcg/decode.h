@@ -23,8 +23,9 @@ class Decoder {
  public:
   explicit Decoder(const CpuModel& model);
 
-  // Fills everything but `ordinal` and `is_last`; `next_offset` is the length, and a RIP-relative displacement counts from there.
-  // An undefined instruction becomes one whose handler raises #UD; more than 15 bytes raise #GP.
+  // Fills everything but `ordinal` and `is_last`; `next_offset` is the length, and a RIP-relative
+  // displacement counts from there. An undefined instruction becomes one whose handler raises #UD;
+  // more than 15 bytes raise #GP.
   DecodeStatus decode(std::span<const u8> bytes, Mode mode, Insn& insn) const;
 
   // The row of a decoded instruction; null for what has none.
@@ -36,7 +37,8 @@ class Decoder {
     u8 specificity;
   };
   friend class DecodeRun;
-  std::array<std::array<std::vector<u16>, 256>, 4> maps_;  // rows by opcode map and opcode, most specific first
+  std::array<std::array<std::vector<u16>, 256>, 4>
+      maps_;  // rows by opcode map and opcode, most specific first
   std::array<std::array<bool, 256>, 4> has_modrm_;
   std::array<std::array<bool, 256>, 4> register_form_;  // ModRM.mod is ignored
 };

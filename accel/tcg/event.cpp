@@ -11,7 +11,8 @@ namespace {
 
 constexpr u64 kClearedByGate = rflags::kTf | rflags::kNt | rflags::kRf | rflags::kVm;
 
-// The error code of a fault met while delivering `event`: EXT says that it was not the program's own INT (SDM 3A 6.13).
+// The error code of a fault met while delivering `event`: EXT says that it was not the program's
+// own INT (SDM 3A 6.13).
 u32 external_bit(const Fault& event) {
   return event.kind == Fault::Kind::kSoftwareInterrupt ? 0 : selector_error::kExternal;
 }
@@ -20,7 +21,8 @@ u32 idt_error(const Fault& event) {
   return static_cast<u32>(event.vector) * 8 | selector_error::kIdt | external_bit(event);
 }
 
-// A fault sets RF in the flags it saves, so that an instruction breakpoint is not taken again (SDM 3B 17.3.1.1).
+// A fault sets RF in the flags it saves, so that an instruction breakpoint is not taken again (SDM
+// 3B 17.3.1.1).
 u64 saved_flags(const Cpu& cpu, const Fault& event) {
   return cpu.rflags() | (event.kind == Fault::Kind::kFault ? rflags::kRf : 0);
 }
@@ -38,7 +40,9 @@ void Cpu::deliver(u64 return_rip) {
     const Fault next = fault;
     const bool exception = event.kind == Fault::Kind::kFault || event.kind == Fault::Kind::kTrap;
     switch (exception ? combine(event.vector, next.vector) : Combination::kSerial) {
-      case Combination::kSerial: event = next; break;
+      case Combination::kSerial:
+        event = next;
+        break;
       case Combination::kDoubleFault:
         event = {kDoubleFault, Fault::Kind::kFault, true, 0};
         break;
@@ -52,9 +56,11 @@ void Cpu::deliver(u64 return_rip) {
 
 bool Cpu::try_deliver(const Fault& event, u64 return_rip) {
   if (trace::enabled(trace::Category::kInt))
-    trace::write(trace::Category::kInt, "{} vector={:#x} error={:#x} rip={:#x} cs={:#x} rsp={:#x} cr2={:#x} cpl={}",
+    trace::write(trace::Category::kInt,
+                 "{} vector={:#x} error={:#x} rip={:#x} cs={:#x} rsp={:#x} cr2={:#x} cpl={}",
                  event.kind == Fault::Kind::kExternal ? "interrupt" : vector_name(event.vector),
-                 event.vector, event.error_code, return_rip, segments[kCs].selector, gpr[kRsp], cr2, cpl);
+                 event.vector, event.error_code, return_rip, segments[kCs].selector, gpr[kRsp], cr2,
+                 cpl);
   if (!(cr0 & cr0::kPe)) return deliver_real(event, return_rip);
   return long_mode() ? deliver_long(event, return_rip) : deliver_protected(event, return_rip);
 }
@@ -114,7 +120,7 @@ bool Cpu::deliver_long(const Fault& event, u64 return_rip) {
   rsp = align_down(rsp, 16);
   if (!canonical(rsp - 48)) return raise_with_code(kStackFault, ext), false;
   // In memory from the lowest address up: error code, RIP, CS, RFLAGS, RSP, SS.
-  const u64 frame[6] = {event.error_code,        return_rip, segments[kCs].selector,
+  const u64 frame[6] = {event.error_code,          return_rip, segments[kCs].selector,
                         saved_flags(*this, event), gpr[kRsp],  segments[kSs].selector};
   const unsigned skipped = event.has_error_code ? 0 : 1;
   const unsigned size = 8 * (6 - skipped);
@@ -171,7 +177,8 @@ bool Cpu::deliver_protected(const Fault& event, u64 return_rip) {
     u16 ss;
     if (!inner_stack(new_cpl, rsp, ss) || !inner_stack_segment(ss, new_cpl, stack)) return false;
   }
-  // From the lowest address up: error code, EIP, CS, EFLAGS, ESP, SS, and for virtual-8086 mode ES, DS, FS, GS.
+  // From the lowest address up: error code, EIP, CS, EFLAGS, ESP, SS, and for virtual-8086 mode ES,
+  // DS, FS, GS.
   u32 frame[10];
   unsigned words = 0;
   if (event.has_error_code) frame[words++] = event.error_code;

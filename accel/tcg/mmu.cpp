@@ -1,4 +1,5 @@
-// Paging and memory access: the page walk, what it allows, and every access that the TLB did not answer.
+// Paging and memory access: the page walk, what it allows, and every access that the TLB did not
+// answer.
 #include <algorithm>
 
 #include "accel/tcg/code_cache.h"
@@ -131,15 +132,18 @@ bool Mmu::levels(unsigned count, unsigned size, Mapping& mapping) {
   Gpa table = count == 4  ? cpu_.cr3 & pte::kAddress
               : size == 8 ? cpu_.cr3 & 0xffffffe0
                           : cpu_.cr3 & 0xfffff000;
-  const u64 above = size == 8 ? bits(~u64{0}, 51, 0) & ~(bit(cpu_.model.physical_address_bits) - 1) : 0;
+  const u64 above =
+      size == 8 ? bits(~u64{0}, 51, 0) & ~(bit(cpu_.model.physical_address_bits) - 1) : 0;
   for (unsigned level = count; level-- > 0;) {
     const unsigned shift = 12 + width * level;
     const bool pdpte = count == 3 && level == 2;  // PAE: no rights, two bits of index
     u64 value;
     Gpa where;
-    const unsigned index = static_cast<unsigned>(linear_ >> shift) & (pdpte ? 3 : (1u << width) - 1);
+    const unsigned index =
+        static_cast<unsigned>(linear_ >> shift) & (pdpte ? 3 : (1u << width) - 1);
     if (!entry(table, index, size, value, where)) return false;
-    const bool large_allowed = level == 1 ? size == 8 || (cpu_.cr4 & cr4::kPse) : level == 2 && count == 4;
+    const bool large_allowed =
+        level == 1 ? size == 8 || (cpu_.cr4 & cr4::kPse) : level == 2 && count == 4;
     const bool large = level > 0 && (value & pte::kLarge) && large_allowed;
     u64 reserved = above;
     if (level == 3) reserved |= pte::kLarge;
@@ -192,8 +196,7 @@ bool Cpu::translate(u64 linear, Access access, Privilege privilege, Translation&
   entry.write = TlbEntry::kNoPage;
   entry.addend = reinterpret_cast<u64>(host) - page;
   entry.page = mapping.page | (mapping.global ? TlbEntry::kGlobal : 0);
-  const bool may_write =
-      mapping.writable || (privilege != Privilege::kUser && !(cr0 & cr0::kWp));
+  const bool may_write = mapping.writable || (privilege != Privilege::kUser && !(cr0 & cr0::kWp));
   if (dr7 & dr7::kEnables)
     entry.read = TlbEntry::kNoPage;  // every access is looked at
   else if (may_write && mapping.dirty && result.writable && !code->has_code(mapping.page) &&
@@ -312,9 +315,11 @@ void Cpu::invalidate_page_of(u16 pcid, u64 linear) {
   code->forget_page(page);
 }
 
-// Data breakpoints (SDM 3A 17.2.4): while any is enabled the TLB holds nothing, so every access comes here.
+// Data breakpoints (SDM 3A 17.2.4): while any is enabled the TLB holds nothing, so every access
+// comes here.
 void Cpu::watch(u64 linear, unsigned size, Access access) {
-  if (!(dr7 & dr7::kEnables)) [[likely]] return;
+  if (!(dr7 & dr7::kEnables)) [[likely]]
+    return;
   constexpr unsigned kLengths[] = {1, 2, 8, 4};
   for (unsigned n = 0; n < 4; ++n) {
     if (!(dr7 >> (2 * n) & 3)) continue;

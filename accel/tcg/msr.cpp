@@ -13,25 +13,38 @@ namespace {
 // The MSRs that are a plain value of X86State. Null: another kind of register.
 u64* plain(X86State& msr, u32 index) {
   switch (index) {
-    case msr::kStar: return &msr.star;
-    case msr::kSfmask: return &msr.sfmask;
-    case msr::kSysenterCs: return &msr.sysenter_cs;
-    case msr::kSysenterEsp: return &msr.sysenter_esp;
-    case msr::kSysenterEip: return &msr.sysenter_eip;
-    case msr::kTscAux: return &msr.tsc_aux;
-    case msr::kMiscEnable: return &msr.misc_enable;
-    case msr::kMtrrDefType: return &msr.mtrr_def_type;
-    default: return nullptr;
+    case msr::kStar:
+      return &msr.star;
+    case msr::kSfmask:
+      return &msr.sfmask;
+    case msr::kSysenterCs:
+      return &msr.sysenter_cs;
+    case msr::kSysenterEsp:
+      return &msr.sysenter_esp;
+    case msr::kSysenterEip:
+      return &msr.sysenter_eip;
+    case msr::kTscAux:
+      return &msr.tsc_aux;
+    case msr::kMiscEnable:
+      return &msr.misc_enable;
+    case msr::kMtrrDefType:
+      return &msr.mtrr_def_type;
+    default:
+      return nullptr;
   }
 }
 
 // Those that hold an address, which must be canonical.
 u64* address(X86State& msr, u32 index) {
   switch (index) {
-    case msr::kLstar: return &msr.lstar;
-    case msr::kCstar: return &msr.cstar;
-    case msr::kKernelGsBase: return &msr.kernel_gs_base;
-    default: return nullptr;
+    case msr::kLstar:
+      return &msr.lstar;
+    case msr::kCstar:
+      return &msr.cstar;
+    case msr::kKernelGsBase:
+      return &msr.kernel_gs_base;
+    default:
+      return nullptr;
   }
 }
 
@@ -49,8 +62,10 @@ bool harmless(u32 index) {
     case msr::kNorthBridgeConfig:
     case msr::kInterruptPending:
     case msr::kVmCr:
-    case msr::kMtrrCap: return true;
-    default: return false;
+    case msr::kMtrrCap:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -91,16 +106,32 @@ Flow Cpu::read_msr(u32 index, u64& value) {
   if (u64* field = plain(msr, index)) return value = *field, Flow::kNext;
   if (u64* field = address(msr, index)) return value = *field, Flow::kNext;
   switch (index) {
-    case msr::kTsc: value = tsc(); break;
-    case msr::kTscAdjust: value = msr.tsc_adjust; break;
-    case msr::kEfer: value = efer; break;
-    case msr::kFsBase: value = segment_base[kFs]; break;
-    case msr::kGsBase: value = segment_base[kGs]; break;
-    case msr::kPat: value = msr.pat; break;
+    case msr::kTsc:
+      value = tsc();
+      break;
+    case msr::kTscAdjust:
+      value = msr.tsc_adjust;
+      break;
+    case msr::kEfer:
+      value = efer;
+      break;
+    case msr::kFsBase:
+      value = segment_base[kFs];
+      break;
+    case msr::kGsBase:
+      value = segment_base[kGs];
+      break;
+    case msr::kPat:
+      value = msr.pat;
+      break;
     case msr::kKvmSystemTime:
-    case msr::kKvmSystemTimeOld: value = msr.kvm_system_time; break;
+    case msr::kKvmSystemTimeOld:
+      value = msr.kvm_system_time;
+      break;
     case msr::kKvmWallClock:
-    case msr::kKvmWallClockOld: value = msr.kvm_wall_clock; break;
+    case msr::kKvmWallClockOld:
+      value = msr.kvm_wall_clock;
+      break;
     default:
       if (!harmless(index)) return unknown(*this, "read", index);
       value = 0;
@@ -134,7 +165,8 @@ Flow Cpu::write_msr(u32 index, u64 value) {
       tsc_offset += value - msr.tsc_adjust;
       msr.tsc_adjust = value;
       break;
-    case msr::kEfer: return write_efer(value);
+    case msr::kEfer:
+      return write_efer(value);
     case msr::kFsBase:
     case msr::kGsBase: {
       if (!canonical(value)) return general_protection();
@@ -147,17 +179,20 @@ Flow Cpu::write_msr(u32 index, u64 value) {
       msr.pat = value;
       break;
     case msr::kKvmSystemTime:
-    case msr::kKvmSystemTimeOld: return set_system_time(value);
+    case msr::kKvmSystemTimeOld:
+      return set_system_time(value);
     case msr::kKvmWallClock:
-    case msr::kKvmWallClockOld: return set_wall_clock(value);
+    case msr::kKvmWallClockOld:
+      return set_wall_clock(value);
     default:
       if (!harmless(index)) return unknown(*this, "write", index);
   }
   return Flow::kNext;
 }
 
-// The paravirtual clock (Linux Documentation/virt/kvm/x86/msr.rst): guest time = system_time + (tsc - tsc_timestamp) scaled by
-// 2^shift * mul / 2^32. The TSC never drifts from the clock, so once is enough.
+// The paravirtual clock (Linux Documentation/virt/kvm/x86/msr.rst): guest time = system_time + (tsc
+// - tsc_timestamp) scaled by 2^shift * mul / 2^32. The TSC never drifts from the clock, so once is
+// enough.
 Flow Cpu::set_system_time(u64 value) {
   msr.kvm_system_time = value;
   if (!(value & 1)) return Flow::kNext;

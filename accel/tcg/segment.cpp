@@ -1,4 +1,5 @@
-// Segmentation: descriptors, segment registers, and addresses outside 64-bit mode (SDM 3A chapters 3 and 5).
+// Segmentation: descriptors, segment registers, and addresses outside 64-bit mode (SDM 3A chapters
+// 3 and 5).
 #include "accel/tcg/cpu.h"
 #include "accel/x86/descriptor.h"
 #include "accel/x86/registers.h"
@@ -8,7 +9,8 @@ namespace kite::tcg {
 
 namespace {
 
-// Is [offset, offset + size) inside the segment? An expand-down segment is what lies above its limit (SDM 3A 5.3).
+// Is [offset, offset + size) inside the segment? An expand-down segment is what lies above its
+// limit (SDM 3A 5.3).
 bool inside(const Segment& segment, u64 offset, unsigned size) {
   const u64 last = offset + size - 1;
   const bool expand_down =
@@ -95,7 +97,8 @@ Flow Cpu::load_segment(SegmentRegister number, u16 selector) {
   if (code == 0) {
     if (number == kSs && (!code64() || cpl == 3 || rpl != cpl)) return general_protection();
     Segment segment = null_segment(selector, number == kSs ? cpl : 0);
-    // 64-bit mode keeps the bases of FS and GS' hidden parts out of this: a null selector clears them (AMD keeps, Intel clears).
+    // 64-bit mode keeps the bases of FS and GS' hidden parts out of this: a null selector clears
+    // them (AMD keeps, Intel clears).
     set_segment(number, segment);
     return Flow::kNext;
   }

@@ -9,11 +9,14 @@ namespace {
 // The engine keeps the x87 registers in physical order, X86State from the top of the stack.
 FpuState rotated(const FpuState& fpu, int by) {
   FpuState result = fpu;
-  for (int i = 0; i < 8; ++i) result.st[static_cast<std::size_t>(i)] = fpu.st[static_cast<std::size_t>((i + by) & 7)];
+  for (int i = 0; i < 8; ++i)
+    result.st[static_cast<std::size_t>(i)] = fpu.st[static_cast<std::size_t>((i + by) & 7)];
   return result;
 }
 
-int top_of(const FpuState& fpu) { return fpu.fsw >> 11 & 7; }
+int top_of(const FpuState& fpu) {
+  return fpu.fsw >> 11 & 7;
+}
 
 // The fields of X86State that Cpu::msr holds.
 void copy_msrs(const X86State& from, X86State& to) {

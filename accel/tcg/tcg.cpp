@@ -39,7 +39,9 @@ class TcgAccelerator final : public Accelerator, private MemoryListener {
   std::vector<tcg::TcgVcpu*> vcpus_;
 };
 
-Result<> always_usable() { return {}; }
+Result<> always_usable() {
+  return {};
+}
 
 Result<std::unique_ptr<Accelerator>> create(const AcceleratorConfig& config) {
   return std::make_unique<TcgAccelerator>(config);

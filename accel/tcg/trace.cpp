@@ -12,7 +12,9 @@ namespace {
 // A Capstone handle for one code width; Capstone's own failure shows as the row's name instead.
 class Disassembler {
  public:
-  explicit Disassembler(cs_mode mode) { usable_ = cs_open(CS_ARCH_X86, mode, &handle_) == CS_ERR_OK; }
+  explicit Disassembler(cs_mode mode) {
+    usable_ = cs_open(CS_ARCH_X86, mode, &handle_) == CS_ERR_OK;
+  }
   ~Disassembler() {
     if (usable_) cs_close(&handle_);
   }
@@ -45,8 +47,10 @@ void trace_instruction(const Cpu& cpu, const Block& block, const Insn& insn) {
   std::array<u8, kMaxInsnLength> bytes{};
   const Gpa gpa = block.gpa + static_cast<u64>(insn.next_offset - insn.length);
   cpu.memory.read(gpa, {bytes.data(), insn.length});
-  trace::write(trace::Category::kCpu, "{:016x} {:<40} rax={:x} rcx={:x} rdx={:x} rbx={:x} rsp={:x} rbp={:x} rsi={:x} rdi={:x} fl={:x}", rip,
-               disassembler(cpu.mode.code_width).text({bytes.data(), insn.length}, rip),
+  trace::write(trace::Category::kCpu,
+               "{:016x} {:<40} rax={:x} rcx={:x} rdx={:x} rbx={:x} rsp={:x} rbp={:x} rsi={:x} "
+               "rdi={:x} fl={:x}",
+               rip, disassembler(cpu.mode.code_width).text({bytes.data(), insn.length}, rip),
                cpu.gpr[kRax], cpu.gpr[kRcx], cpu.gpr[kRdx], cpu.gpr[kRbx], cpu.gpr[kRsp],
                cpu.gpr[kRbp], cpu.gpr[kRsi], cpu.gpr[kRdi], cpu.rflags());
 }

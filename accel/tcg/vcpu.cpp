@@ -17,9 +17,15 @@ TcgVcpu::TcgVcpu(const AcceleratorConfig& config, const VcpuConfig& vcpu, const 
 
 void TcgVcpu::signal(Signal signal, u32 argument) {
   switch (signal) {
-    case Signal::kInterrupt: cpu_.attention |= kAttendInterrupt; break;
-    case Signal::kNmi: cpu_.attention |= kAttendNmi; break;
-    case Signal::kInit: cpu_.attention |= kAttendInit; break;
+    case Signal::kInterrupt:
+      cpu_.attention |= kAttendInterrupt;
+      break;
+    case Signal::kNmi:
+      cpu_.attention |= kAttendNmi;
+      break;
+    case Signal::kInit:
+      cpu_.attention |= kAttendInit;
+      break;
     case Signal::kSipi:
       cpu_.sipi_vector = argument;
       cpu_.attention |= kAttendSipi;
@@ -66,7 +72,7 @@ void TcgVcpu::run_block(Block& block) {
     const bool at_instruction = cpu_.fault.kind == Fault::Kind::kFault;
     cpu_.deliver(at_instruction ? cpu_.this_rip(*insn) : cpu_.next_rip(*insn));
     cpu_.pending_debug = 0;
-  } else if (block.mode & kSingleModeBit) [[unlikely]] {
+  } else if (block.mode.single) [[unlikely]] {
     after_instruction(stepping);
   }
 }

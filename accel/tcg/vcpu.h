@@ -8,9 +8,10 @@
 
 namespace kite::tcg {
 
-// The life of run(): look whether anything wants attention; find the block at RIP; run its instructions until one leaves; deliver
-// what it raised; again. Everything asynchronous sets a bit of Cpu::attention, which is looked at before each block, so a
-// guest that loops in one instruction is as responsive as any other.
+// The life of run(): look whether anything wants attention; find the block at RIP; run its
+// instructions until one leaves; deliver what it raised; again. Everything asynchronous sets a bit
+// of Cpu::attention, which is looked at before each block, so a guest that loops in one instruction
+// is as responsive as any other.
 class TcgVcpu final : public Vcpu {
  public:
   TcgVcpu(const AcceleratorConfig& config, const VcpuConfig& vcpu, const Decoder& decoder);
@@ -37,7 +38,6 @@ class TcgVcpu final : public Vcpu {
 
   Cpu cpu_;
   bool wait_for_sipi_ = false;
-  bool skip_interrupts_ = false;  // for the block that follows: STI or MOV SS shadow
   std::atomic<u64> instructions_{0};
 };
 
