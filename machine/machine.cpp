@@ -1,6 +1,7 @@
 // From a MachineConfig to a machine that is ready to run: the steps of Machine::create.
 #include "machine/machine.h"
 
+#include <chrono>
 #include <unistd.h>
 
 #include "firmware/selftest.h"
@@ -44,6 +45,15 @@ FullMachine::FullMachine(const MachineConfig& config, MachineOutside outside)
                }),
       panic_grace_(clock_, [this] { loop_->stop(); }) {}
 
+namespace {
+
+// The wall clock is looked at once; from then on the guest's time is the machine's clock.
+Nanos unix_time_now() {
+  return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
 Result<> FullMachine::build() {
   loop_ = KITE_TRY(EventLoop::create(clock_));
   cpu_model_ = KITE_TRY(find_cpu_model(config_.cpu.empty() ? cpu_model_names().front()
@@ -52,7 +62,7 @@ Result<> FullMachine::build() {
   KITE_CHECK(open_consoles());
   KITE_CHECK(allocate_memory());
   accelerator_ = KITE_TRY(choice_.kind->create(
-      {memory_, ports_, clock_, cpu_model_, [this] { control_.request_reset("the processor"); }}));
+      {memory_, ports_, clock_, cpu_model_, unix_time_now() - clock_.now()}));
   KITE_CHECK(build_board());
   KITE_CHECK(create_processors());
   return enter_boot_program();

@@ -58,6 +58,7 @@ void CodeCache::bury() {
 void CodeCache::flush() {
   for (auto& [gpa, page] : pages_)
     for (Block* block : page->blocks) {
+      if (align_down(block->gpa, kPageSize) != gpa) continue;  // its first page has it too
       for (unsigned i = 0; i <= block->count; ++i) block->insns[i].handler = &stale;
       graveyard_.push_back(block);
     }
