@@ -4,6 +4,8 @@
 namespace kite::tcg {
 namespace {
 
+// Named like every meaning: a lambda inside the table crashes clang 14.
+constexpr auto store_general = [](Cpu&, auto& dst, auto src) { dst = src; };
 constexpr auto set_high = [](Cpu&, Vec128& dst, u64 src) { dst.set_lane<u64>(1, src); };
 constexpr auto get_high = [](Cpu&, u64& dst, const Vec128& src) { dst = src.lane<u64>(1); };
 constexpr auto high_to_low = [](Cpu&, Vec128& dst, const Vec128& src) {
@@ -71,8 +73,7 @@ constexpr Row kMoves[] = {
     row("NP 0F 2B /r", "movntps", w(Mx), r(Vx), kNoFlags, sse, copy),
     row("66 0F 2B /r", "movntpd", w(Mx), r(Vx), kNoFlags, sse, copy),
     row("66 0F E7 /r", "movntdq", w(Mx), r(Vx), kNoFlags, sse, copy),
-    row("NP 0F C3 /r", "movnti", w(My), r(Gy), kNoFlags,
-        [](Cpu&, auto& dst, auto src) { dst = src; }),
+    row("NP 0F C3 /r", "movnti", w(My), r(Gy), kNoFlags, store_general),
     row("NP 0F 50 /r", "movmskps", w(Gd), r(Ux), kNoFlags, sse, signs<u32>),
     row("66 0F 50 /r", "movmskpd", w(Gd), r(Ux), kNoFlags, sse, signs<u64>),
 

@@ -147,6 +147,10 @@ constexpr auto fcomi = [](Cpu& cpu, const Insn& insn, u8, u8 src) {
   return Flow::kNext;
 };
 
+template <bool kQuiet>
+constexpr auto compare_and_pop_both =
+    [](Cpu& cpu, const Insn& insn) { return compare_stack<2, kQuiet, false>(cpu, insn, u8{1}); };
+
 constexpr auto ftst = [](Cpu& cpu, const Insn& insn) {
   return compare_stack<0, false, false>(cpu, insn, u64{0});
 };
@@ -354,12 +358,8 @@ constexpr Row kRows[] = {
     row("DC F0+i", "fdivr", rw(STi), r(ST0), kNone, x87, arithmetic<divr_>),
     row("DE F0+i", "fdivrp", rw(STi), r(ST0), kNone, x87, arithmetic<divr_, true>),
 
-    row("DA E9", "fucompp", kNone, x87,
-        [](Cpu& cpu, const Insn& insn) { return compare_stack<2, true, false>(cpu, insn, u8{1}); }),
-    row("DE D9", "fcompp", kNone, x87,
-        [](Cpu& cpu, const Insn& insn) {
-          return compare_stack<2, false, false>(cpu, insn, u8{1});
-        }),
+    row("DA E9", "fucompp", kNone, x87, compare_and_pop_both<true>),
+    row("DE D9", "fcompp", kNone, x87, compare_and_pop_both<false>),
     row("DD E0+i", "fucom", r(ST0), r(STi), kNone, x87, fcom<0, true>),
     row("DD E8+i", "fucomp", r(ST0), r(STi), kNone, x87, fcom<1, true>),
     row("DB F0+i", "fcomi", r(ST0), r(STi), "00M0MM", x87, fcomi<false, false>),
