@@ -2,15 +2,10 @@
 
 #include <vector>
 
-#include "machine/speed_probe.h"
-#if __has_include("accel/tcg/tcg.h")
 #include "accel/tcg/tcg.h"
-#define KITE_HAS_TCG
-#endif
-#if defined(KITE_HAS_KVM) && __has_include("accel/kvm/kvm.h")
+#include "machine/speed_probe.h"
+#ifdef KITE_HAS_KVM
 #include "accel/kvm/kvm.h"
-#else
-#undef KITE_HAS_KVM
 #endif
 
 namespace kite {
@@ -91,9 +86,7 @@ Kinds accelerator_kinds() {
 #ifdef KITE_HAS_KVM
       &kvm_kind(),
 #endif
-#ifdef KITE_HAS_TCG
       &tcg_kind(),
-#endif
   };
   return kinds;
 }
