@@ -77,7 +77,7 @@ TEST_P(EveryBackendFails, WithOptionsThatContradictEachOther) {
 }
 
 TEST_P(EveryBackendFails, BelowALimitOfAddressSpace) {
-  if (test::kAddressSanitizer) GTEST_SKIP() << "the address sanitizer owns the address space";
+  if (test::kSanitizer) GTEST_SKIP() << "the sanitizer owns the address space";
   const auto child = test::in_child([this] {
     const struct rlimit limit { 256 * MiB, 256 * MiB };
     if (::setrlimit(RLIMIT_AS, &limit) != 0) return std::string("no limit");
@@ -190,7 +190,7 @@ TEST(FileBackendFails, WithOffsetsAndAlignmentsThatCannotBe) {
   EXPECT_THAT(failure_of(file + "offset=9223372036854771712").message, HasSubstr("'file': size="));
   EXPECT_THAT(failure_of(file + "align=3M").message, HasSubstr("align=3M is not a power of two"));
   EXPECT_THAT(failure_of(file + "align=512").message, HasSubstr("align=512 is not a power of two"));
-  if (!test::kAddressSanitizer) {
+  if (!test::kSanitizer) {
     EXPECT_THAT(failure_of(file + "align=4194304T").message, HasSubstr("cannot be mapped"));
   }
   EXPECT_TRUE(directory.entries().empty());

@@ -72,7 +72,7 @@ TEST(MemfdBackend, ASizeThatIsNoMultipleOfTheHugePageIsAnError) {
 }
 
 TEST(LinuxBackends, UnreservedMemoryMayBeLargerThanTheHost) {
-  if (test::kAddressSanitizer) GTEST_SKIP() << "the address sanitizer owns the address space";
+  if (test::kSanitizer) GTEST_SKIP() << "the sanitizer owns the address space";
   auto memory = make("ram,size=2T,reserve=off");
   ASSERT_TRUE(memory) << memory.error().message;
   memory->data()[2048 * GiB - 1] = 1;

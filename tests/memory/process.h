@@ -47,18 +47,17 @@ class TemporaryDirectory {
   std::string path_;
 };
 
-// Linked with a sanitizer that needs huge amounts of address space?
-constexpr bool kAddressSanitizer =
-#if defined(__SANITIZE_ADDRESS__)
-    true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-    true;
+// Built with a sanitizer that takes most of the address space for itself?
+#if defined(__has_feature)
+#define KITE_HAS_FEATURE(feature) __has_feature(feature)
 #else
-    false;
+#define KITE_HAS_FEATURE(feature) 0
 #endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
+    KITE_HAS_FEATURE(address_sanitizer) || KITE_HAS_FEATURE(thread_sanitizer)
+constexpr bool kSanitizer = true;
 #else
-    false;
+constexpr bool kSanitizer = false;
 #endif
 
 }  // namespace kite::test
