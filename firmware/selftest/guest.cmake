@@ -15,7 +15,7 @@ endif()
 set(KITE_GUEST_FLAGS -std=c++20 -O2 -ffreestanding -fno-builtin -fno-exceptions -fno-rtti -fno-stack-protector -fno-pic
   -fno-asynchronous-unwind-tables -fno-threadsafe-statics -fcf-protection=none -mno-red-zone -mgeneral-regs-only
   -mcmodel=small -Wall -Wextra -Werror -I${CMAKE_SOURCE_DIR}
-  -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack)
+  -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack)
 set(KITE_GUEST_RUNTIME ${CMAKE_SOURCE_DIR}/firmware/selftest/runtime)
 file(GLOB KITE_GUEST_RUNTIME_SOURCES CONFIGURE_DEPENDS ${KITE_GUEST_RUNTIME}/*.cpp ${KITE_GUEST_RUNTIME}/*.S)
 file(GLOB KITE_GUEST_RUNTIME_HEADERS CONFIGURE_DEPENDS ${KITE_GUEST_RUNTIME}/*.h)
