@@ -78,11 +78,4 @@ Flow Cpu::raise_with_code(u8 vector, u32 error_code) {
   return Flow::kFault;
 }
 
-Flow Cpu::jump(u64 target) {
-  if (code64() ? !canonical(target) : target > segments[kCs].limit) [[unlikely]]
-    return general_protection();
-  rip = target;
-  return Flow::kLeave;
-}
-
 }  // namespace kite::tcg

@@ -130,7 +130,12 @@ struct Cpu {
   // ----------------------------------------------------------------------------------------------
   // Goes to `target`, cut to the code segment's width by the caller. #GP if outside the limit or
   // not canonical.
-  Flow jump(u64 target);
+  Flow jump(u64 target) {
+    if (code64() ? !canonical(target) : target > segments[kCs].limit) [[unlikely]]
+      return general_protection();
+    rip = target;
+    return Flow::kLeave;
+  }
   Flow leave(const Insn& insn) {  // ends the block behind this instruction
     rip = next_rip(insn);
     return Flow::kLeave;
@@ -144,7 +149,8 @@ struct Cpu {
       const Insn& insn) const {  // the offset, before it is cut to the address size
     return gpr[insn.base] + (gpr[insn.index] << insn.scale) + static_cast<u64>(i64{insn.disp});
   }
-  bool linear_address(const Insn& insn, unsigned size, Access access, u64& linear) {
+  [[gnu::always_inline]] bool linear_address(const Insn& insn, unsigned size, Access access,
+                                             u64& linear) {
     if (insn.address_kind == AddressKind::kSimple) [[likely]] {
       linear = effective_address(insn) + segment_base[insn.segment];
       return true;

@@ -37,6 +37,7 @@ Result<Exit> TcgVcpu::run(Nanos deadline) {
   constexpr unsigned kBlocksPerClockLook = 1024;
   unsigned blocks = 0;
   if (cpu_.halted) cpu_.attention |= kAttendHalt;
+  tracing_ = trace::enabled(trace::Category::kCpu);
   for (;;) {
     if (cpu_.attention.load(std::memory_order_relaxed)) [[unlikely]] {
       if (auto exit = attend()) return *exit;
@@ -46,35 +47,40 @@ Result<Exit> TcgVcpu::run(Nanos deadline) {
     Block* block = cpu_.code->lookup();
     if (!block) [[unlikely]] {
       cpu_.deliver(cpu_.rip);
-      continue;
+    } else if (block->mode.single || tracing_) [[unlikely]] {
+      run_carefully(*block);
+    } else {
+      const Insn* insn = block->insns;
+      cpu_.gpr[kBlockRip] = cpu_.rip;
+      Flow flow;
+      while ((flow = insn->handler(cpu_, *insn)) == Flow::kNext) ++insn;
+      finish_block(*insn, flow);
     }
-    run_block(*block);
   }
 }
 
-void TcgVcpu::run_block(Block& block) {
+inline void TcgVcpu::finish_block(const Insn& last, Flow flow) {
+  instructions_.store(instructions_.load(std::memory_order_relaxed) + last.ordinal + 1,
+                      std::memory_order_relaxed);
+  if (flow != Flow::kFault) [[likely]] return;
+  const bool at_instruction = cpu_.fault.kind == Fault::Kind::kFault;
+  cpu_.deliver(at_instruction ? cpu_.this_rip(last) : cpu_.next_rip(last));
+  cpu_.pending_debug = 0;
+}
+
+// A block that is traced, or a single instruction under TF, breakpoints or an interrupt shadow.
+void TcgVcpu::run_carefully(Block& block) {
   const bool stepping = cpu_.system_flags & rflags::kTf;
-  if (cpu_.mode.single && instruction_breakpoint()) return;
+  if (block.mode.single && instruction_breakpoint()) return;
   cpu_.gpr[kBlockRip] = cpu_.rip;
   const Insn* insn = block.insns;
   Flow flow;
-  if (trace::enabled(trace::Category::kCpu)) [[unlikely]] {
-    for (;; ++insn) {
-      trace_instruction(cpu_, block, *insn);
-      if ((flow = insn->handler(cpu_, *insn)) != Flow::kNext) break;
-    }
-  } else {
-    while ((flow = insn->handler(cpu_, *insn)) == Flow::kNext) ++insn;
+  for (;; ++insn) {
+    if (tracing_) trace_instruction(cpu_, block, *insn);
+    if ((flow = insn->handler(cpu_, *insn)) != Flow::kNext) break;
   }
-  instructions_.store(instructions_.load(std::memory_order_relaxed) + insn->ordinal + 1,
-                      std::memory_order_relaxed);
-  if (flow == Flow::kFault) [[unlikely]] {
-    const bool at_instruction = cpu_.fault.kind == Fault::Kind::kFault;
-    cpu_.deliver(at_instruction ? cpu_.this_rip(*insn) : cpu_.next_rip(*insn));
-    cpu_.pending_debug = 0;
-  } else if (block.mode.single) [[unlikely]] {
-    after_instruction(stepping);
-  }
+  finish_block(*insn, flow);
+  if (flow != Flow::kFault && block.mode.single) after_instruction(stepping);
 }
 
 // Instruction breakpoints are taken before the instruction, unless RF is set (SDM 3B 17.3.1.1).

@@ -31,13 +31,15 @@ class TcgVcpu final : public Vcpu {
   std::optional<Exit> attend();
   void attend_memory();
   void attend_interrupt();
-  void run_block(Block& block);
+  void run_carefully(Block& block);
+  void finish_block(const Insn& last, Flow flow);
   void after_instruction(bool was_stepping);
   bool instruction_breakpoint();
   void deliver_event(u8 vector);
 
   Cpu cpu_;
   bool wait_for_sipi_ = false;
+  bool tracing_ = false;
   std::atomic<u64> instructions_{0};
 };
 

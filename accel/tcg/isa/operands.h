@@ -74,8 +74,9 @@ struct Spot {
   void* host = nullptr;
 };
 
-template <class T, class Insn_>
-inline bool fetch_rm(Cpu& cpu, const Insn_& insn, T& value, Spot& spot, Use use) {
+template <class T>
+[[gnu::always_inline]] inline bool fetch_rm(Cpu& cpu, const Insn& insn, T& value, Spot& spot,
+                                            Use use) {
   if (!insn.is_memory) {
     value = cpu.get<T>(insn.rm);
     return true;
@@ -93,7 +94,8 @@ inline bool fetch_rm(Cpu& cpu, const Insn_& insn, T& value, Spot& spot, Use use)
 }
 
 template <class T>
-inline bool commit_rm(Cpu& cpu, const Insn& insn, T value, const Spot& spot, Use use) {
+[[gnu::always_inline]] inline bool commit_rm(Cpu& cpu, const Insn& insn, T value, const Spot& spot,
+                                             Use use) {
   if (!insn.is_memory) {
     cpu.put<T>(insn.rm, value);
     return true;
@@ -335,7 +337,8 @@ struct EvOwnKind : ReadOnly<SizeLetter::kV, Place::kModRm> {
 };
 inline constexpr EvOwnKind EvOwn{};
 
-// The bit string of BT and its kin: with memory, the register's whole signed value moves the address (SDM 2A "BT").
+// The bit string of BT and its kin: with memory, the register's whole signed value moves the
+// address (SDM 2A "BT").
 struct EvBitKind {
   static constexpr const char* name = "Ev";
   static constexpr Place place = Place::kModRm;
@@ -378,7 +381,8 @@ struct EvBitKind {
 };
 inline constexpr EvBitKind EvBit{};
 
-// The accumulator of CMPXCHG: written only where it changes, so that an equal comparison leaves the upper half of RAX.
+// The accumulator of CMPXCHG: written only where it changes, so that an equal comparison leaves the
+// upper half of RAX.
 template <SizeLetter L>
 struct Accumulator : FixedRegister<L, kRax * 8> {
   using Base = FixedRegister<L, kRax * 8>;
@@ -404,8 +408,9 @@ struct AccumulatorVKind : Accumulator<SizeLetter::kV> {
 };
 inline constexpr AccumulatorVKind AccumulatorV{};
 
-// A general register as wide as the mode, which the meaning reads or writes itself (MOV CRn). The ModRM byte's mod is ignored
-// (SDM 2B "MOV—Move to/from Control Registers"), so the row needs `register_form`.
+// A general register as wide as the mode, which the meaning reads or writes itself (MOV CRn). The
+// ModRM byte's mod is ignored (SDM 2B "MOV—Move to/from Control Registers"), so the row needs
+// `register_form`.
 struct RvOwnKind : ReadOnly<SizeLetter::kV, Place::kModRm> {
   static constexpr const char* name = "Rd";
   template <unsigned W, Use U>
