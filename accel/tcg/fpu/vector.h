@@ -98,7 +98,7 @@ inline constexpr auto bit_and_not = []<class T>(T a, T b) { return T(~a & b); };
 inline constexpr auto bit_or = []<class T>(T a, T b) { return T(a | b); };
 inline constexpr auto bit_xor = []<class T>(T a, T b) { return T(a ^ b); };
 inline constexpr auto multiply_low = []<class T>(T a, T b) { return T(u64(a) * u64(b)); };
-inline constexpr auto multiply_high = []<class T>(T a, T b) { return T((i32(a) * i32(b)) >> 16); };
+inline constexpr auto multiply_high = []<class T>(T a, T b) { return T((i64(a) * i64(b)) >> 16); };
 inline constexpr auto multiply_high_rounded = [](i16 a, i16 b) {
   return ((i32(a) * b >> 14) + 1) >> 1;
 };

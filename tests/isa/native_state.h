@@ -1,0 +1,73 @@
+// One instruction run on the host itself (x86-64 hosts), from a given register state to the next.
+#pragma once
+
+#if defined(__x86_64__)
+
+#include <sys/mman.h>
+
+#include <array>
+#include <cstring>
+#include <span>
+#include <vector>
+
+#include "base/bits.h"
+
+namespace kite::test {
+
+// What the trampoline loads before the instruction and stores after it.
+struct alignas(64) NativeState {
+  std::array<u8, 512> fxsave{};
+  std::array<u64, 8> gpr{};  // by register number; RSP is not loaded
+  u64 rflags = 2;
+  u32 host_mxcsr = 0x1f80;
+  u32 unused = 0;
+};
+
+class NativeInstruction {
+ public:
+  NativeInstruction() {
+    void* page =
+        mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    page_ = page == MAP_FAILED ? nullptr : static_cast<u8*>(page);
+  }
+  ~NativeInstruction() {
+    if (page_) munmap(page_, 4096);
+  }
+  NativeInstruction(const NativeInstruction&) = delete;
+
+  bool available() const { return page_ != nullptr; }  // some hosts forbid writable code
+
+  void run(std::span<const u8> instruction, NativeState& state) {
+    std::vector<u8> code = {0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41,
+                            0x56, 0x41, 0x57, 0x49, 0x89, 0xff,  // mov r15, rdi
+                            0x49, 0x0f, 0xae, 0x0f};             // fxrstor64 [r15]
+    append(code, {0x41, 0xff, 0xb7}, kFlags);                    // push [rflags]
+    code.push_back(0x9d);                                        // popfq
+    for (u8 reg : kRegisters) append(code, {0x49, 0x8b, modrm(reg)}, 512 + 8 * reg);
+    code.insert(code.end(), instruction.begin(), instruction.end());
+    for (u8 reg : kRegisters) append(code, {0x49, 0x89, modrm(reg)}, 512 + 8 * reg);
+    code.push_back(0x9c);                                // pushfq
+    append(code, {0x41, 0x8f, 0x87}, kFlags);            // pop [rflags]
+    code.insert(code.end(), {0x49, 0x0f, 0xae, 0x07,     // fxsave64 [r15]
+                             0xdb, 0xe3});               // fninit
+    append(code, {0x41, 0x0f, 0xae, 0x97}, kFlags + 8);  // ldmxcsr
+    code.insert(code.end(), {0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d, 0x41, 0x5c, 0x5d, 0x5b, 0xc3});
+    std::memcpy(page_, code.data(), code.size());
+    reinterpret_cast<void (*)(NativeState*)>(page_)(&state);
+  }
+
+ private:
+  static constexpr u8 kRegisters[] = {0, 1, 2, 3, 5, 6, 7};
+  static constexpr u32 kFlags = 512 + 64;
+  static u8 modrm(u8 reg) { return static_cast<u8>(0x87 | reg << 3); }  // [r15 + disp32]
+  static void append(std::vector<u8>& code, std::initializer_list<u8> bytes, u32 displacement) {
+    code.insert(code.end(), bytes);
+    for (int i = 0; i < 4; ++i) code.push_back(static_cast<u8>(displacement >> (8 * i)));
+  }
+
+  u8* page_ = nullptr;
+};
+
+}  // namespace kite::test
+
+#endif
