@@ -27,6 +27,7 @@ real_mode_begin:
 1:mov $0x58, %eax
   mov %ax, %ds
   mov %ax, %es
+  mov %ax, %fs             # real mode keeps the limit
   mov %ax, %ss
   mov %cr0, %eax
   and $~1, %eax
