@@ -38,6 +38,8 @@ void Cpu::deliver(u64 return_rip) {
   for (;;) {
     if (try_deliver(event, return_rip)) return;
     const Fault next = fault;
+    // INT n that cannot be delivered is a fault of its own: it points at the INT.
+    if (event.kind == Fault::Kind::kSoftwareInterrupt) return_rip = rip;
     const bool exception = event.kind == Fault::Kind::kFault || event.kind == Fault::Kind::kTrap;
     switch (exception ? combine(event.vector, next.vector) : Combination::kSerial) {
       case Combination::kSerial:

@@ -255,7 +255,7 @@ bool Cpu::probe_write(u64 linear, unsigned size, bool stack) {
   if (!translate(linear, Access::kWrite, privilege_, where, stack)) return false;
   const u64 last = linear + size - 1;
   return linear / kPageSize == last / kPageSize ||
-         translate(last, Access::kWrite, privilege_, where, stack);
+         translate(align_down(last, kPageSize), Access::kWrite, privilege_, where, stack);
 }
 
 bool Cpu::probe_read(u64 linear, unsigned size, bool stack) {
@@ -263,7 +263,7 @@ bool Cpu::probe_read(u64 linear, unsigned size, bool stack) {
   if (!translate(linear, Access::kRead, privilege_, where, stack)) return false;
   const u64 last = linear + size - 1;
   return linear / kPageSize == last / kPageSize ||
-         translate(last, Access::kRead, privilege_, where, stack);
+         translate(align_down(last, kPageSize), Access::kRead, privilege_, where, stack);
 }
 
 namespace {

@@ -64,7 +64,8 @@ inline void TcgVcpu::finish_block(const Insn& last, Flow flow) {
                       std::memory_order_relaxed);
   if (flow != Flow::kFault) [[likely]] return;
   const bool at_instruction = cpu_.fault.kind == Fault::Kind::kFault;
-  cpu_.deliver(at_instruction ? cpu_.this_rip(last) : cpu_.next_rip(last));
+  cpu_.rip = cpu_.this_rip(last);
+  cpu_.deliver(at_instruction ? cpu_.rip : cpu_.next_rip(last));
   cpu_.pending_debug = 0;
 }
 

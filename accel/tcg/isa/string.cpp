@@ -29,7 +29,8 @@ class String {
   // How many elements of `size` lie on the page of `linear`, in ascending direction.
   static u64 on_page(u64 linear, unsigned size) { return (kPageSize - linear % kPageSize) / size; }
 
-  // May the elements be taken page by page? Descending and 16- or 32-bit addresses that could wrap go one by one.
+  // May the elements be taken page by page? Descending and 16- or 32-bit addresses that could wrap
+  // go one by one.
   bool runs_of_pages() const { return !down() && insn_.address_width == 3; }
 
  private:
@@ -128,7 +129,8 @@ bool outs_one(Cpu& cpu, String& string) {
   return true;
 }
 
-// How many elements at once? Up to the end of the pages involved, if they are plain memory; 0: one by one.
+// How many elements at once? Up to the end of the pages involved, if they are plain memory; 0: one
+// by one.
 template <class T>
 u64 movs_run(Cpu& cpu, String& string) {
   u64 from, to;
@@ -145,8 +147,7 @@ u64 movs_run(Cpu& cpu, String& string) {
   if (gap >= n * sizeof(T))  // disjoint, or the destination lies below
     std::memmove(out, in, n * sizeof(T));
   else  // overlapping upwards: the manual's element by element repeats a pattern
-    for (u64 i = 0; i < n; ++i)
-      store<T>(out + i * sizeof(T), load<T>(in + i * sizeof(T)));
+    for (u64 i = 0; i < n; ++i) store<T>(out + i * sizeof(T), load<T>(in + i * sizeof(T)));
   string.step(kRsi, n * sizeof(T));
   string.step(kRdi, n * sizeof(T));
   return n;
@@ -176,7 +177,8 @@ u64 no_run(Cpu&, String&) {
 
 enum class Until { kCount, kZf };
 
-// Interrupts are taken between iterations, with RIP at the instruction and the registers at the next element (SDM 2B "REP").
+// Interrupts are taken between iterations, with RIP at the instruction and the registers at the
+// next element (SDM 2B "REP").
 template <class T, bool (*One)(Cpu&, String&), u64 (*Run)(Cpu&, String&), Until Condition>
 Flow repeat(Cpu& cpu, const Insn& insn) {
   String string(cpu, insn);
@@ -184,7 +186,7 @@ Flow repeat(Cpu& cpu, const Insn& insn) {
   for (;;) {
     const u64 count = string.count();
     if (count == 0) return Flow::kNext;
-    u64 done = string.runs_of_pages() ? Run(cpu, string) : 0;
+    u64 done = string.runs_of_pages() && !cpu.mode.single ? Run(cpu, string) : 0;
     if (done == 0) {
       if (!One(cpu, string)) return Flow::kFault;
       done = 1;
@@ -192,7 +194,8 @@ Flow repeat(Cpu& cpu, const Insn& insn) {
     string.set_count(count - done);
     if (Condition == Until::kZf && cpu.flags.zf() != (insn.rep == kRepE)) return Flow::kNext;
     if (count == done) return Flow::kNext;
-    if (cpu.attention.load(std::memory_order_relaxed)) [[unlikely]] {
+    // A single step or a data breakpoint is taken between iterations as well (SDM 3B 17.3.1.4).
+    if (cpu.mode.single || cpu.attention.load(std::memory_order_relaxed)) [[unlikely]] {
       cpu.rip = cpu.this_rip(insn);
       return Flow::kLeave;
     }
@@ -203,9 +206,12 @@ template <template <class> class Operation, Until Condition>
 Flow by_width(Cpu& cpu, const Insn& insn) {
   if (!(insn.opcode & 1)) return Operation<u8>::template run<Condition>(cpu, insn);
   switch (insn.width) {
-    case 1: return Operation<u16>::template run<Condition>(cpu, insn);
-    case 2: return Operation<u32>::template run<Condition>(cpu, insn);
-    default: return Operation<u64>::template run<Condition>(cpu, insn);
+    case 1:
+      return Operation<u16>::template run<Condition>(cpu, insn);
+    case 2:
+      return Operation<u32>::template run<Condition>(cpu, insn);
+    default:
+      return Operation<u64>::template run<Condition>(cpu, insn);
   }
 }
 
@@ -266,6 +272,8 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> string_rows() { return kRows; }
+std::span<const Row> string_rows() {
+  return kRows;
+}
 
 }  // namespace kite::tcg
