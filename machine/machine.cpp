@@ -1,9 +1,11 @@
 // From a MachineConfig to a machine that is ready to run: the steps of Machine::create.
 #include "machine/machine.h"
 
-#include <chrono>
 #include <unistd.h>
 
+#include <chrono>
+
+#include "base/heap.h"
 #include "firmware/selftest.h"
 #include "machine/boards/board.h"
 #include "machine/full_machine.h"
@@ -61,8 +63,8 @@ Result<> FullMachine::build() {
   choice_ = KITE_TRY(choose_accelerator(config_.accel, outside_.accelerators));
   KITE_CHECK(open_consoles());
   KITE_CHECK(allocate_memory());
-  accelerator_ = KITE_TRY(choice_.kind->create(
-      {memory_, ports_, clock_, cpu_model_, unix_time_now() - clock_.now()}));
+  accelerator_ = KITE_TRY(
+      choice_.kind->create({memory_, ports_, clock_, cpu_model_, unix_time_now() - clock_.now()}));
   KITE_CHECK(build_board());
   KITE_CHECK(create_processors());
   return enter_boot_program();
@@ -122,6 +124,7 @@ Result<> FullMachine::create_processors() {
 
 Result<> FullMachine::enter_boot_program() {
   X86State entry = KITE_TRY(boot_.load());
+  release_unused_heap();  // the kernel's file and its decompressed form
   // The TSC goes on counting from power-on, so that it and the local APIC's deadlines agree.
   entry.tsc = static_cast<u64>(static_cast<u128>(clock_.now()) * cpu_model_.tsc_hz / kSecond);
   KITE_CHECK(vcpus_.front()->set_state(entry));

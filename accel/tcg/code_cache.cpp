@@ -4,6 +4,7 @@
 #include <new>
 
 #include "accel/tcg/isa/row.h"
+#include "base/trace.h"
 
 namespace kite::tcg {
 
@@ -214,6 +215,9 @@ Block* CodeCache::finish(CodePage* page, Gpa gpa, std::vector<Insn>& insns, unsi
   terminator.row = kNoRow;
   terminator.ordinal = static_cast<u8>(count - 1);
   ++built_;
+  trace::write(trace::Category::kBlock,
+               "block rip={:#x} gpa={:#x} bytes={} instructions={} mode={:#x}", cpu_.rip, gpa,
+               bytes, count, cpu_.mode.key());
   if (page) add(*page, block);
   return block;
 }

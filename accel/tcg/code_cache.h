@@ -78,7 +78,7 @@ class CodeCache {
   };
   static constexpr unsigned kJumpPages = 32, kJumpsPerPage = 128;
   static constexpr unsigned kBuckets = 1 << 16;
-  static constexpr std::size_t kMaxBytes = 10 * MiB;
+  static constexpr std::size_t kMaxBytes = 6 * MiB;
 
   static unsigned jump_set(u64 linear) {
     const u64 page = linear / kPageSize;
