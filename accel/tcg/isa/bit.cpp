@@ -1,4 +1,4 @@
-// Bit instructions: BT, BTS, BTR, BTC, BSF, BSR, POPCNT, CRC32; and the atomics CMPXCHG, XADD, CMPXCHG8B, CMPXCHG16B.
+// Bit instructions: BT, BTS, BTR, BTC, BSF, BSR, POPCNT; and the atomics CMPXCHG, XADD, CMPXCHG8B, CMPXCHG16B.
 #include "accel/tcg/isa/row.h"
 
 namespace kite::tcg {
@@ -39,24 +39,6 @@ constexpr auto bsr = []<class T>(Cpu& cpu, T& dst, T src) {
 constexpr auto popcnt = []<class T>(Cpu& cpu, T& dst, T src) {
   dst = static_cast<T>(std::popcount(src));
   cpu.flags.set(src == 0 ? kZf : 0);
-};
-
-// CRC-32C, reflected polynomial 82F63B78h, a byte at a time.
-constexpr std::array<u32, 256> kCrcTable = [] {
-  std::array<u32, 256> table{};
-  for (u32 n = 0; n < 256; ++n) {
-    u32 value = n;
-    for (int i = 0; i < 8; ++i) value = value & 1 ? value >> 1 ^ 0x82f63b78 : value >> 1;
-    table[n] = value;
-  }
-  return table;
-}();
-
-constexpr auto crc32 = []<class T, class S>(Cpu&, T& dst, S src) {
-  u32 crc = static_cast<u32>(dst);
-  for (unsigned i = 0; i < sizeof(S); ++i)
-    crc = crc >> 8 ^ kCrcTable[(crc ^ src >> (8 * i)) & 0xff];
-  dst = crc;
 };
 
 constexpr auto cmpxchg = []<class T>(Cpu& cpu, T& dst, T& accumulator, T src) {
@@ -118,8 +100,6 @@ constexpr Row kRows[] = {
     row("0F BC /r", "bsf", rw(Gv), r(Ev), "--M---", bsf),
     row("0F BD /r", "bsr", rw(Gv), r(Ev), "--M---", bsr),
     row("F3 0F B8 /r", "popcnt", w(Gv), r(Ev), "00M000", Feature::kPopcnt, popcnt),
-    row("F2 0F 38 F0 /r", "crc32", rw(Gy), r(Eb), "      ", Feature::kSse42, crc32),
-    row("F2 0F 38 F1 /r", "crc32", rw(Gy), r(Ev), "      ", Feature::kSse42, crc32),
 
     row("0F B0 /r", "cmpxchg", rw(Eb), rw(AccumulatorB), r(Gb), "MMMMMM", lockable, cmpxchg),
     row("0F B1 /r", "cmpxchg", rw(Ev), rw(AccumulatorV), r(Gv), "MMMMMM", lockable, cmpxchg),

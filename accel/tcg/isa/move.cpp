@@ -65,7 +65,6 @@ constexpr Row kRows[] = {
     row("B8+r iv", "mov", w(Zv), r(Iv), "      ", mov),
     row("C6 /0 ib", "mov", w(Eb), r(Ib), "      ", hot, mov),
     row("C7 /0 iz", "mov", w(Ev), r(Iz), "      ", hot, mov),
-    row("NP 0F C3 /r", "movnti", w(My), r(Gy), "      ", Feature::kSse2, mov),
 
     row("0F B6 /r", "movzx", w(Gv), r(Eb), "      ", hot, mov),
     row("0F B7 /r", "movzx", w(Gv), r(Ew), "      ", hot, mov),

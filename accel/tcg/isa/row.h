@@ -159,7 +159,7 @@ inline Flow run(Cpu& cpu, const Insn& insn, Slots&... slots) {
   const Flow flow = call<Meaning>(cpu, insn, slots.value...);
   if (flow == Flow::kFault) [[unlikely]]
     return flow;
-  if (!(slots.commit(cpu, insn) && ...)) [[unlikely]]
+  if (!commit_all(cpu, insn, slots...)) [[unlikely]]
     return Flow::kFault;
   return flow;
 }
