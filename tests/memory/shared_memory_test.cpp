@@ -8,6 +8,7 @@
 #include <cstring>
 #include <thread>
 
+#include "accel/tcg/tcg.h"
 #include "memory/address_space.h"
 #include "memory/backend.h"
 #include "tests/memory/process.h"
@@ -69,6 +70,39 @@ int map_what_is_handed() {
 }
 const test::Helper other_process("maps what it is handed", map_what_is_handed);
 
+// A real-mode processor with the memory at address 0, run by the interpreter.
+class GuestProcessor {
+ public:
+  explicit GuestProcessor(const HostMemory& memory) {
+    AddressSpace::Edit(space_).map({0, memory.size(), Region::ram("ram", memory)});
+    accelerator_ = *tcg_kind().create({space_, ports_, clock_, model_});
+    vcpu_ = *accelerator_->create_vcpu({});
+  }
+
+  // Runs `code` to its HLT; what AL holds then.
+  u8 run(std::vector<u8> code) {
+    constexpr Gpa kCode = 0x3000;
+    code.push_back(0xf4);
+    space_.write(kCode, code);
+    X86State state = X86State::after_reset();
+    state.segments[kCs].selector = 0;
+    state.segments[kCs].base = 0;
+    state.rip = kCode;
+    EXPECT_TRUE(vcpu_->set_state(state));
+    auto exit = vcpu_->run(kNever);
+    EXPECT_TRUE(exit && exit->kind == Exit::Kind::kHalted);
+    return static_cast<u8>(vcpu_->state().gpr[kRax]);
+  }
+
+ private:
+  AddressSpace space_;
+  PortSpace ports_;
+  RealClock clock_;
+  CpuModel model_ = *find_cpu_model("max");
+  std::unique_ptr<Accelerator> accelerator_;
+  std::unique_ptr<Vcpu> vcpu_;
+};
+
 class SharedBackend : public testing::TestWithParam<std::string> {};
 
 TEST_P(SharedBackend, AnotherProcessSeesTheGuestsStoresAndTheGuestSeesItsOwn) {
@@ -76,8 +110,7 @@ TEST_P(SharedBackend, AnotherProcessSeesTheGuestsStoresAndTheGuestSeesItsOwn) {
   ASSERT_TRUE(config) << config.error().message;
   auto memory = allocate(*config);
   ASSERT_TRUE(memory) << memory.error().message;
-  AddressSpace space;
-  AddressSpace::Edit(space).map({0x10'0000, kSize, Region::ram("ram", *memory)});
+  GuestProcessor guest(*memory);
 
   int sockets[2];
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sockets), 0);
@@ -90,12 +123,12 @@ TEST_P(SharedBackend, AnotherProcessSeesTheGuestsStoresAndTheGuestSeesItsOwn) {
 
   EXPECT_TRUE(send_message(sockets[0], kSize, memory->fd()));
   for (u8 value : {u8{42}, u8{77}}) {
-    space.write_value(0x10'1000, value, 1);
+    guest.run({0xc6, 0x06, 0x00, 0x10, value});  // MOV BYTE [1000h], value
     u64 seen = 0;
     EXPECT_TRUE(send_message(sockets[0], 1));
     EXPECT_TRUE(receive_message(sockets[0], seen));
     EXPECT_EQ(seen, value);
-    EXPECT_EQ(space.read_value(0x10'2000, 1), value + 1u);
+    EXPECT_EQ(guest.run({0xa0, 0x00, 0x20}), value + 1u);  // MOV AL, [2000h]
   }
   EXPECT_TRUE(send_message(sockets[0], 0));
   other.join();
