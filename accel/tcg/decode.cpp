@@ -147,17 +147,12 @@ bool DecodeRun::prefixes() {
       case 0xf3:
         rep_ = kRepE;
         break;
+      // In 64-bit mode these four change nothing, not even an FS or GS before them (SDM 1 3.3.7.1).
       case 0x26:
-        segment_override_ = kEs;
-        break;
       case 0x2e:
-        segment_override_ = kCs;
-        break;
       case 0x36:
-        segment_override_ = kSs;
-        break;
       case 0x3e:
-        segment_override_ = kDs;
+        if (!code64()) segment_override_ = byte >> 3 & 3;
         break;
       case 0x64:
         segment_override_ = kFs;

@@ -238,7 +238,6 @@ constexpr Row kRows[] = {
     row("0F 1D /r", "nop", r(EvOwn), "      ", nop_rm),
     row("0F 1E /r", "nop", r(EvOwn), "      ", nop_rm),
     row("0F 1F /r", "nop", r(EvOwn), "      ", nop_rm),
-    row("0F 0D /r", "prefetchw", r(EvOwn), "      ", nop_rm),
     row("F4", "hlt", "      ", cpl0, ends_block, hlt),
     row("0F 20 /r", "mov", w(RvOwn), r(Cd), "      ", cpl0, register_form, mov_from_cr),
     row("0F 22 /r", "mov", r(Cd), r(RvOwn), "      ", cpl0, register_form, ends_block, mov_to_cr),
