@@ -1,0 +1,289 @@
+// The interpreter against the host's processor, one instruction at a time: registers, flags, memory
+// and faults. KITE_ISA_CASES sets how many cases, KITE_ISA_SEED which.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <utility>
+
+#include "accel/tcg/tcg.h"
+#include "accel/x86/paging.h"
+#include "accel/x86/registers.h"
+#include "accel/x86/vectors.h"
+#include "tests/isa/host/generate.h"
+#include "tests/isa/host/guest_runner.h"
+#include "tests/isa/host/native.h"
+#include "tests/isa/support/disassembler.h"
+
+namespace kite::isa {
+namespace {
+
+u64 from_environment(const char* name, u64 otherwise) {
+  const char* text = std::getenv(name);
+  return text ? std::strtoull(text, nullptr, 0) : otherwise;
+}
+
+// Two faults of one instruction: which comes first is the processor's choice.
+bool is_open(const Origin& origin, const Outcome& host, const Outcome& guest) {
+  const std::string_view name = origin.row->name;
+  if (name.starts_with("cmps")) return host.vector == kPageFault && guest.vector == kPageFault;
+  const auto among = [](u8 vector) {
+    return vector == kGeneralProtection || vector == kPageFault || vector == kStackFault;
+  };
+  return name.starts_with("call") && among(host.vector) && among(guest.vector);
+}
+
+// BSF and BSR of zero leave the destination undefined (SDM 2A).
+bool is_undefined_register(const Origin& origin, const Outcome& host, unsigned number) {
+  const std::string_view name = origin.row->name;
+  return (name == "bsf" || name == "bsr") && (host.registers.rflags & rflags::kZf) &&
+         origin.insn.reg / 8 == number;
+}
+
+// A CMPXCHG of 32 bits that finds another value leaves the upper half of its destination alone on
+// some processors and clears it on others.
+bool is_undefined_half(const Origin& origin, const Outcome& host, const Outcome& guest,
+                       unsigned number) {
+  return std::string_view(origin.row->name) == "cmpxchg" && origin.insn.width == 2 &&
+         static_cast<u32>(host.registers.gpr[number]) ==
+             static_cast<u32>(guest.registers.gpr[number]);
+}
+
+bool has_mmx_operand(const Origin& origin) {
+  const tcg::Row& row = *origin.row;
+  return std::any_of(row.operands.begin(), row.operands.begin() + row.operand_count,
+                     [](const tcg::OperandSpec& operand) {
+                       return std::string_view("PQN").find(operand.name[0]) != std::string::npos;
+                     });
+}
+
+// What differs, or nothing.
+std::string difference(const Origin& origin, const Case& test, const Outcome& host,
+                       const Outcome& guest) {
+  if (is_open(origin, host, guest)) return {};
+  if (host.vector != guest.vector) {
+    return fmt::format("stops by {}, the host by {}", guest.vector, host.vector);
+  }
+  const bool page_fault = host.vector == kPageFault;
+  // Linux shows faults beyond user space as rights violations, whatever was there.
+  const u32 code_mask = page_fault && host.cr2 >> 47 ? ~page_fault::kPresent : ~0u;
+  if (pushes_error_code(host.vector) && (host.error_code ^ guest.error_code) & code_mask) {
+    return fmt::format("error code {:#x}, the host {:#x}", guest.error_code, host.error_code);
+  }
+  if (page_fault && host.cr2 != guest.cr2) {
+    return fmt::format("CR2 {:#x}, the host {:#x}", guest.cr2, host.cr2);
+  }
+  if (host.registers.rip != guest.registers.rip) {
+    return fmt::format("RIP {:#x}, the host {:#x}", guest.registers.rip, host.registers.rip);
+  }
+  for (unsigned i = 0; i < 16; ++i) {
+    if (host.registers.gpr[i] == guest.registers.gpr[i]) continue;
+    if (is_undefined_register(origin, host, i)) continue;
+    if (is_undefined_half(origin, host, guest, i)) continue;
+    return fmt::format("register {} is {:#x}, the host's {:#x}", i, guest.registers.gpr[i],
+                       host.registers.gpr[i]);
+  }
+  const u64 mask = defined_flags(origin, test) | rflags::kDf;
+  if ((host.registers.rflags ^ guest.registers.rflags) & mask) {
+    return fmt::format("flags {:#x}, the host's {:#x}", guest.registers.rflags & mask,
+                       host.registers.rflags & mask);
+  }
+  if (host.change_count != guest.change_count || host.changes != guest.changes) {
+    return fmt::format("memory: {} words changed, the host {}; first at {:#x} to {:#x}, {:#x}",
+                       guest.change_count, host.change_count, guest.changes[0].offset,
+                       guest.changes[0].value, host.changes[0].value);
+  }
+  for (unsigned i = 0; i < 16; ++i) {
+    if (host.vectors.xmm[i] == guest.vectors.xmm[i]) continue;
+    return fmt::format("xmm{} is {:016x}{:016x}, the host's {:016x}{:016x}", i,
+                       guest.vectors.xmm[i][1], guest.vectors.xmm[i][0], host.vectors.xmm[i][1],
+                       host.vectors.xmm[i][0]);
+  }
+  if (host.vectors.mxcsr != guest.vectors.mxcsr) {
+    return fmt::format("MXCSR {:#x}, the host's {:#x}", guest.vectors.mxcsr, host.vectors.mxcsr);
+  }
+  // An MMX instruction whose memory operand faults may have switched the x87 unit over already; the
+  // instruction does so again when it is repeated.
+  if (host.vector != kDebugException && host.vector != kBreakpoint && has_mmx_operand(origin)) {
+    return {};
+  }
+  if (host.vectors.ftw != guest.vectors.ftw) {
+    return fmt::format("tags {:#x}, the host's {:#x}", guest.vectors.ftw, host.vectors.ftw);
+  }
+  if (host.vectors.fsw != guest.vectors.fsw) {
+    return fmt::format("x87 status {:#x}, the host's {:#x}", guest.vectors.fsw, host.vectors.fsw);
+  }
+  if (host.vectors.fcw != guest.vectors.fcw) {
+    return fmt::format("x87 control {:#x}, the host's {:#x}", guest.vectors.fcw, host.vectors.fcw);
+  }
+  for (unsigned i = 0; i < 8; ++i) {
+    const auto &ours = guest.vectors.st[i], &theirs = host.vectors.st[i];
+    if (ours[0] == theirs[0] && (ours[1] & 0xffff) == (theirs[1] & 0xffff)) continue;
+    return fmt::format("st{} is {:04x} {:016x}, the host's {:04x} {:016x}", i, ours[1] & 0xffff,
+                       ours[0], theirs[1] & 0xffff, theirs[0]);
+  }
+  return {};
+}
+
+std::string describe(const Case& test) {
+  static Disassembler disassembler(3);
+  const cs_insn* insn = disassembler.decode(test.code, test.registers.rip);
+  std::string text = hex({test.code.data(), test.length});
+  if (insn) text += fmt::format(" = {} {}", insn->mnemonic, insn->op_str);
+  text += fmt::format("{} rflags={:#x}", test.single_step ? " (step)" : "", test.registers.rflags);
+  for (unsigned i = 0; i < 16; ++i) text += fmt::format(" r{}={:#x}", i, test.registers.gpr[i]);
+  return text;
+}
+
+class HostCpu : public ::testing::Test {
+ protected:
+  static constexpr unsigned kShown = 60;
+
+  void SetUp() override {
+    model_ = *find_cpu_model("max");
+    decoder_ = std::make_unique<tcg::Decoder>(model_);
+    auto started = native_.start();
+    if (!started) GTEST_SKIP() << started.error().message;
+    auto guest = GuestRunner::create(tcg_kind(), model_);
+    ASSERT_TRUE(guest) << guest.error().message;
+    guest_ = std::move(*guest);
+    seed_ = from_environment("KITE_ISA_SEED", std::random_device()());
+    random_.seed(seed_);
+    budget_ = from_environment("KITE_ISA_CASES", 150'000);
+    std::printf("seed %llu, %llu cases\n", static_cast<unsigned long long>(seed_),
+                static_cast<unsigned long long>(budget_));
+  }
+
+  void TearDown() override {
+    flush();
+    for (const auto& [what, count] : differences_) {
+      ADD_FAILURE() << count.first << " times " << what << "\n  " << count.second
+                    << "\n  KITE_ISA_SEED=" << seed_;
+    }
+    std::printf("%llu cases run\n", static_cast<unsigned long long>(run_));
+  }
+
+  void add(const Bytes& bytes) {
+    Origin origin;
+    if (auto test = make_case(*decoder_, bytes, cases_.size(), random_, origin)) {
+      cases_.push_back(*test);
+      origins_.push_back(origin);
+      if (cases_.size() == kSlots) flush();
+    }
+  }
+
+  void flush() {
+    if (cases_.empty()) return;
+    const std::vector<Case> cases = std::exchange(cases_, {});
+    const std::vector<Origin> origins = std::exchange(origins_, {});
+    std::vector<Outcome> host(cases.size()), guest(cases.size());
+    auto native = native_.run(cases, host);
+    ASSERT_TRUE(native) << native.error().message;
+    auto interpreted = guest_->run(cases, guest);
+    ASSERT_TRUE(interpreted) << interpreted.error().message;
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+      compare(origins[i], cases[i], host[i], guest[i]);
+    }
+    run_ += cases.size();
+  }
+
+  void compare(const Origin& origin, const Case& test, const Outcome& host, const Outcome& guest) {
+    const std::string what = difference(origin, test, host, guest);
+    if (what.empty()) return;
+    const std::string kind = fmt::format("{} ({}) {}", origin.row->name, origin.row->text,
+                                         what.substr(0, what.find_first_of("0123456789")));
+    if (differences_.size() >= kShown && !differences_.contains(kind)) return;
+    auto& entry = differences_[kind];
+    if (++entry.first == 1) entry.second = what + ": " + describe(test);
+  }
+
+  CpuModel model_;
+  std::unique_ptr<tcg::Decoder> decoder_;
+  NativeRunner native_;
+  std::unique_ptr<GuestRunner> guest_;
+  Random random_;
+  u64 seed_ = 0, budget_ = 0, run_ = 0;
+  std::vector<Case> cases_;
+  std::vector<Origin> origins_;
+  std::map<std::string, std::pair<int, std::string>> differences_;
+};
+
+std::vector<Bytes> encodings_of(const tcg::Row& row) {
+  std::vector<Bytes> list;
+  for_each_encoding(row, 3, Depth::kFull, [&](const Bytes& bytes) { list.push_back(bytes); });
+  return list;
+}
+
+void append_immediates(Bytes& bytes, Random& random) {
+  const Bytes immediates = immediate_pattern(static_cast<unsigned>(random()));
+  bytes.insert(bytes.end(), immediates.begin(), immediates.end());
+}
+
+TEST_F(HostCpu, AgreesOnEveryComparableRow) {
+  std::vector<const tcg::Row*> rows;
+  for (const tcg::Row& row : tcg::rows()) {
+    if (incomparable(row).empty() && !row.attributes.has(tcg::not64)) rows.push_back(&row);
+  }
+  ASSERT_FALSE(rows.empty());
+  const u64 share = std::max<u64>(budget_ / rows.size(), 16);
+  for (const tcg::Row* row : rows) {
+    // Half of the cases with registers only, which the many forms of memory would crowd out.
+    std::vector<Bytes> encodings = encodings_of(*row);
+    std::ranges::shuffle(encodings, random_);
+    const auto memory = std::partition(encodings.begin(), encodings.end(), [](const Bytes& bytes) {
+      return bytes.back() >= 0xc0 && bytes[0] != 0x67;
+    });
+    const u64 direct = static_cast<u64>(memory - encodings.begin());
+    const u64 other = encodings.size() - direct;
+    for (u64 i = 0; i < share && !encodings.empty(); ++i) {
+      const bool from_direct = other == 0 || (direct != 0 && i % 2 == 0);
+      Bytes bytes = encodings[from_direct ? i / 2 % direct : direct + i / 2 % other];
+      append_immediates(bytes, random_);
+      add(bytes);
+    }
+  }
+}
+
+TEST_F(HostCpu, AgreesOnMutatedInstructions) {
+  const auto all = tcg::rows();
+  std::vector<std::vector<Bytes>> encodings(all.size());
+  for (u64 i = 0; i < budget_ / 4; ++i) {
+    const std::size_t n = random_() % all.size();
+    if (encodings[n].empty()) encodings[n] = encodings_of(all[n]);
+    if (encodings[n].empty()) continue;
+    Bytes bytes = encodings[n][random_() % encodings[n].size()];
+    bytes[random_() % bytes.size()] ^= static_cast<u8>(1u << (random_() % 8));
+    append_immediates(bytes, random_);
+    add(bytes);
+  }
+}
+
+// Found by the tests above.
+
+TEST_F(HostCpu, AgreesOnXaddOfOneRegisterTwice) {
+  for (int i = 0; i < 64; ++i) {
+    add({0x0f, 0xc0, 0xc0});  // xadd al, al
+    add({0x0f, 0xc1, 0xd2});  // xadd edx, edx
+  }
+}
+
+TEST_F(HostCpu, AgreesOnCmpxchgOfTheAccumulatorItself) {
+  for (int i = 0; i < 64; ++i) add({0x48, 0x0f, 0xb1, 0xd8});  // cmpxchg rax, rbx
+}
+
+TEST_F(HostCpu, KeepsGsBehindAPrefixThatMeansNothing) {
+  for (int i = 0; i < 64; ++i) add({0x65, 0x2e, 0x8b, 0x03});  // mov eax, gs:[rbx]
+}
+
+TEST_F(HostCpu, NamesTheSecondPageOfAStoreThatCrossesIntoIt) {
+  for (int i = 0; i < 256; ++i) add({0x48, 0x83, 0x03, 0x01});  // add qword [rbx], 1
+}
+
+TEST_F(HostCpu, FindsNoPrefetchOfARegister) {
+  for (int i = 0; i < 16; ++i) add({0x0f, 0x0d, 0xc8});
+}
+
+}  // namespace
+}  // namespace kite::isa

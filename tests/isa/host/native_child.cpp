@@ -1,0 +1,139 @@
+#include "tests/isa/host/native_child.h"
+
+#include <asm/prctl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/ucontext.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "accel/x86/registers.h"
+
+namespace kite::isa {
+namespace {
+
+constexpr int kSignals[] = {SIGTRAP, SIGSEGV, SIGILL, SIGFPE, SIGBUS, SIGSYS, SIGUSR1};
+constexpr u64 kSettable = rflags::kArithmetic | rflags::kTf | rflags::kDf | rflags::kRf;
+
+// gregs by register number of encodings.
+constexpr int kGregs[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+                            REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+
+NativeShared* shared = nullptr;
+bool running = false;  // between the first case and the last
+greg_t saved_gregs[NGREG];
+struct _libc_fpstate saved_fp;
+alignas(64) u8 signal_stack[256 * 1024];
+
+void load_case(ucontext_t& context, const Case& test) {
+  greg_t* gregs = context.uc_mcontext.gregs;
+  for (unsigned i = 0; i < 16; ++i) gregs[kGregs[i]] = static_cast<greg_t>(test.registers.gpr[i]);
+  gregs[REG_RIP] = static_cast<greg_t>(test.registers.rip);
+  const u64 flags = static_cast<u64>(gregs[REG_EFL]) & ~(kSettable | rflags::kAc);
+  const u64 step = test.single_step ? rflags::kTf : 0;
+  gregs[REG_EFL] = static_cast<greg_t>(flags | (test.registers.rflags & kSettable) | step);
+  struct _libc_fpstate& fp = *context.uc_mcontext.fpregs;
+  const VectorRegisters& vectors = test.vectors;
+  std::memcpy(fp._xmm, vectors.xmm.data(), sizeof vectors.xmm);
+  std::memcpy(fp._st, vectors.st.data(), sizeof vectors.st);
+  fp.mxcsr = vectors.mxcsr;
+  fp.cwd = vectors.fcw;
+  fp.swd = vectors.fsw;
+  fp.ftw = vectors.ftw;
+  // XSTATE_BV of the XSAVE header behind: x87 and SSE are not in their initial state.
+  reinterpret_cast<u64*>(&fp)[64] |= xcr0::kX87 | xcr0::kSse;
+}
+
+void note_outcome(const ucontext_t& context, Outcome& outcome) {
+  const greg_t* gregs = context.uc_mcontext.gregs;
+  outcome.vector = static_cast<u8>(gregs[REG_TRAPNO]);
+  outcome.error_code = static_cast<u32>(gregs[REG_ERR]);
+  outcome.cr2 = static_cast<u64>(gregs[REG_CR2]);
+  for (unsigned i = 0; i < 16; ++i) outcome.registers.gpr[i] = static_cast<u64>(gregs[kGregs[i]]);
+  outcome.registers.rip = static_cast<u64>(gregs[REG_RIP]);
+  outcome.registers.rflags = static_cast<u64>(gregs[REG_EFL]);
+  const struct _libc_fpstate& fp = *context.uc_mcontext.fpregs;
+  std::memcpy(outcome.vectors.xmm.data(), fp._xmm, sizeof fp._xmm);
+  std::memcpy(outcome.vectors.st.data(), fp._st, sizeof fp._st);
+  outcome.vectors.mxcsr = fp.mxcsr;
+  outcome.vectors.fcw = fp.cwd;
+  outcome.vectors.fsw = fp.swd;
+  outcome.vectors.ftw = static_cast<u8>(fp.ftw);
+  collect_changes(reinterpret_cast<u64*>(kDataBase), outcome);
+}
+
+void on_signal(int, siginfo_t*, void* raw) {
+  // POPF may have left AC set, which would trap this handler's own accesses, and NT and ID, which
+  // returning from a signal leaves as they are.
+  asm volatile("pushfq; andq $~0x244000, (%%rsp); popfq" ::: "cc", "memory");
+  auto& context = *static_cast<ucontext_t*>(raw);
+  u32 n = shared->next.load(std::memory_order_relaxed);
+  if (!running) {
+    running = true;
+    std::memcpy(saved_gregs, context.uc_mcontext.gregs, sizeof saved_gregs);
+    std::memcpy(&saved_fp, context.uc_mcontext.fpregs, sizeof saved_fp);
+  } else {
+    note_outcome(context, shared->outcomes[n]);
+    shared->next.store(++n, std::memory_order_relaxed);
+  }
+  if (n < shared->end) return load_case(context, shared->cases[n]);
+  running = false;
+  std::memcpy(context.uc_mcontext.gregs, saved_gregs, sizeof saved_gregs);
+  std::memcpy(context.uc_mcontext.fpregs, &saved_fp, sizeof saved_fp);
+}
+
+void install_handlers() {
+  stack_t stack{};
+  stack.ss_sp = signal_stack;
+  stack.ss_size = sizeof signal_stack;
+  sigaltstack(&stack, nullptr);
+  struct sigaction action {};
+  action.sa_sigaction = on_signal;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+  for (int signal : kSignals) sigaction(signal, &action, nullptr);
+}
+
+// Only what the protocol needs; anything else becomes SIGSYS.
+void forbid_system_calls() {
+#define KITE_ALLOW(number) \
+  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+  sock_filter rules[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+                         KITE_ALLOW(SYS_rt_sigreturn),
+                         KITE_ALLOW(SYS_read),
+                         KITE_ALLOW(SYS_write),
+                         KITE_ALLOW(SYS_exit_group),
+                         KITE_ALLOW(SYS_tgkill),
+                         KITE_ALLOW(SYS_getpid),
+                         KITE_ALLOW(SYS_gettid),
+                         KITE_ALLOW(SYS_rt_sigprocmask),
+                         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP)};
+#undef KITE_ALLOW
+  sock_fprog program{.len = sizeof rules / sizeof rules[0], .filter = rules};
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+}  // namespace
+
+void serve_batches(NativeShared& the_shared, int commands, int answers) {
+  shared = &the_shared;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::syscall(SYS_arch_prctl, ARCH_SET_GS, kDataBase);
+  mprotect(reinterpret_cast<void*>(kCodeBase), kCodeSize, PROT_READ | PROT_EXEC);
+  install_handlers();
+  forbid_system_calls();
+  u8 word = 0;
+  while (::read(commands, &word, 1) == 1) {
+    if (shared->next.load() < shared->end) raise(SIGUSR1);
+    if (::write(answers, &word, 1) != 1) break;
+  }
+  _exit(0);
+}
+
+}  // namespace kite::isa
