@@ -38,10 +38,19 @@ enum : u8 { kCts = 0x10, kDsr = 0x20, kRi = 0x40, kDcd = 0x80, kTeri = 0x04 };  
 
 constexpr u64 kCrystalHz = 1'843'200;  // the PC's, divided by 16 per bit
 
+// Drivers that print read the line status once or twice per character.
+constexpr u8 kPollsOfAListener = 8;
+// Linux enables receive interrupts first and the FIFOs, which clears them, a moment later
+// (serial8250_do_set_termios).
+constexpr Nanos kSettling = 10 * kMillisecond;
+
 }  // namespace
 
 Uart16550::Uart16550(Line irq, CharBackend& backend, Clock& clock)
-    : irq_(std::move(irq)), backend_(backend), timeout_(clock, [this] { timed_out(); }) {
+    : irq_(std::move(irq)),
+      backend_(backend),
+      timeout_(clock, [this] { timed_out(); }),
+      settle_(clock, [this] { driver_settled(); }) {
   backend_.set_receiver(this);
 }
 
@@ -60,8 +69,8 @@ void Uart16550::reset() {
 void Uart16550::clear_registers() {
   clear_receiver();
   last_received_ = 0;
-  interrupt_enable_ = fifo_control_ = line_control_ = modem_control_ = modem_delta_ = 0;
-  overrun_ = transmitter_empty_interrupt_ = false;
+  interrupt_enable_ = fifo_control_ = line_control_ = modem_control_ = modem_delta_ = polls_ = 0;
+  overrun_ = transmitter_empty_interrupt_ = settled_ = false;
 }
 
 void Uart16550::transfer(Archive& archive) {
@@ -77,6 +86,7 @@ void Uart16550::transfer(Archive& archive) {
   archive.field("modem_delta", modem_delta_);
   archive.field("scratch", scratch_);
   archive.field("divisor", divisor_);
+  archive.field("polls", polls_);
   u8 flags =
       static_cast<u8>(overrun_ | transmitter_empty_interrupt_ << 1 | timeout_interrupt_ << 2);
   archive.field("flags", flags);
@@ -84,6 +94,7 @@ void Uart16550::transfer(Archive& archive) {
   overrun_ = flags & 1;
   transmitter_empty_interrupt_ = flags & 2;
   timeout_interrupt_ = flags & 4;
+  settled_ = interrupt_enable_ & kErbfi;
   fifo_first_ %= kFifoSize;
   fifo_count_ = static_cast<u8>(std::min<std::size_t>(fifo_count_, capacity()));
   restart_timeout();
@@ -99,6 +110,10 @@ bool Uart16550::fifos_enabled() const {
 }
 bool Uart16550::loopback() const {
   return modem_control_ & kLoop;
+}
+bool Uart16550::listening() const {
+  if (polls_ >= kPollsOfAListener) return true;
+  return (interrupt_enable_ & kErbfi) && (fifos_enabled() || settled_);
 }
 std::size_t Uart16550::capacity() const {
   return fifos_enabled() ? kFifoSize : 1;
@@ -176,6 +191,7 @@ u8 Uart16550::read_byte(u64 offset) {
 
 void Uart16550::write_byte(u64 offset, u8 value) {
   std::lock_guard lock(mutex_);
+  polls_ = 0;
   switch (offset) {
     case kData:
       if (divisor_latch()) {
@@ -233,6 +249,8 @@ u8 Uart16550::read_line_status() {
   if (fifo_count_) value |= kDr;
   if (overrun_) value |= kOe;
   overrun_ = false;
+  if (fifo_count_ == 0 && polls_ < kPollsOfAListener && ++polls_ == kPollsOfAListener)
+    backend_.resume();
   update_line();
   return value;
 }
@@ -259,6 +277,11 @@ void Uart16550::write_interrupt_enable(u8 value) {
   const u8 enabled = static_cast<u8>(value & ~interrupt_enable_);
   interrupt_enable_ = value & 0x0f;
   if (enabled & kEtbei) transmitter_empty_interrupt_ = true;
+  if (!(interrupt_enable_ & kErbfi)) settled_ = false;
+  if (enabled & kErbfi) {
+    settle_.arm(settle_.clock().now() + kSettling);
+    backend_.resume();
+  }
 }
 
 // Section 8.5: bits other than FCR0 are taken only with FCR0 set; changing FCR0 clears both FIFOs.
@@ -307,6 +330,12 @@ void Uart16550::restart_timeout() {
   }
 }
 
+void Uart16550::driver_settled() {
+  std::lock_guard lock(mutex_);
+  settled_ = interrupt_enable_ & kErbfi;
+  backend_.resume();
+}
+
 void Uart16550::timed_out() {
   std::lock_guard lock(mutex_);
   if (!fifos_enabled() || fifo_count_ == 0) return;
@@ -314,12 +343,10 @@ void Uart16550::timed_out() {
   update_line();
 }
 
-// The far end keeps to the hardware handshake: it sends once the guest has asserted DTR or RTS, so
-// that what was typed before the guest's driver was there is not lost.
 std::size_t Uart16550::room() {
   std::lock_guard lock(mutex_);
-  const bool ready = (modem_control_ & (kDtr | kRts)) && !loopback();
-  return ready && fifo_count_ < capacity() ? capacity() - fifo_count_ : 0;
+  const bool takes = listening() && !loopback() && fifo_count_ < capacity();
+  return takes ? capacity() - fifo_count_ : 0;
 }
 
 void Uart16550::receive(std::span<const u8> bytes) {

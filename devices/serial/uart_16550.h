@@ -16,9 +16,10 @@ namespace kite {
 //
 // The far end is the CharBackend. A character is on the wire for no time at all: the transmitter is
 // empty again as soon as the guest has written, so nothing the host does stalls the guest. The
-// receiver takes characters only while it has room and the guest asserts DTR or RTS, so the only
-// overruns are those of the loop-back test. Receive time-outs (four character times, section 8.4)
-// are kept on the Clock.
+// receiver takes characters only while it has room and the guest listens (receive interrupts
+// enabled, or line status polled again and again), because a driver that starts clears the FIFOs
+// and what was piped into the run would be lost. So the only overruns are those of the loop-back
+// test. Receive time-outs (four character times, section 8.4) are kept on the Clock.
 class Uart16550 : public Device, public ByteRegisters, private CharReceiver {
  public:
   static constexpr u64 kSize = 8;  // bytes of registers
@@ -41,6 +42,7 @@ class Uart16550 : public Device, public ByteRegisters, private CharReceiver {
   bool divisor_latch() const;
   bool fifos_enabled() const;
   bool loopback() const;
+  bool listening() const;
   std::size_t capacity() const;
   std::size_t trigger_level() const;
   Nanos character_time() const;
@@ -58,6 +60,7 @@ class Uart16550 : public Device, public ByteRegisters, private CharReceiver {
   void store(u8 value);
   void restart_timeout();
   void timed_out();
+  void driver_settled();
   void update_line();
   void clear_registers();
 
@@ -76,12 +79,15 @@ class Uart16550 : public Device, public ByteRegisters, private CharReceiver {
   u8 modem_control_ = 0;
   u8 modem_delta_ = 0;  // the low half of MSR
   u8 scratch_ = 0;
+  u8 polls_ = 0;  // of an empty receiver's line status, with nothing else between
   u16 divisor_ = 0;
   bool overrun_ = false;
   bool transmitter_empty_interrupt_ = false;  // pending until IIR is read or THR written
   bool timeout_interrupt_ = false;
-  bool level_ = false;  // of INTR
+  bool settled_ = false;  // receive interrupts without FIFOs are what the driver wants
+  bool level_ = false;    // of INTR
   Timer timeout_;
+  Timer settle_;
 };
 
 }  // namespace kite

@@ -46,7 +46,7 @@ inline std::string pvpanic() {
 }
 // Sends back what it receives, after "ready\n".
 inline std::string echo() {
-  return out_byte(0x3fc, 0x03) + print("ready\n") +
+  return print("ready\n") +
          bytes({0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, 0xfb,  // wait for LSR.DR
                 0xba, 0xf8, 0x03, 0xec, 0xee, 0xeb, 0xf1});      // in, out, again
 }

@@ -21,6 +21,11 @@ class Uart16550Test : public testing::Test {
     out(kLcr, 0x03);
     out(kIir, fifo_control);
     out(kMcr, 0x0b);
+    listen();
+  }
+  // Polls the line status as a guest does that waits for a character.
+  void listen() {
+    for (int i = 0; i < 8; ++i) in(kLsr);
   }
   static constexpr Nanos kCharacter = 10 * kSecond / 115200;
 
@@ -127,10 +132,54 @@ TEST_F(Uart16550Test, TheReceiverHoldsSixteenWithFifosAndOneWithout) {
   EXPECT_EQ(cable.send("xy"), 1u);
 }
 
-TEST_F(Uart16550Test, NothingIsSentToAGuestThatIsNotReady) {
+TEST_F(Uart16550Test, NothingIsSentToAGuestThatDoesNotListen) {
+  out(kMcr, 0x03);
   EXPECT_EQ(cable.send("a"), 0u);
-  out(kMcr, 0x01);
+  in(kLsr);  // as before each character of a console that only prints
+  out(kData, 'x');
+  in(kLsr);
+  out(kData, 'y');
+  EXPECT_EQ(cable.send("a"), 0u);
+}
+
+TEST_F(Uart16550Test, EnablingReceiveInterruptsIsListening) {
+  out(kIir, 0x01);
+  out(kIer, 0x01);
   EXPECT_TRUE(cable.resumed);
+  EXPECT_EQ(cable.send("a"), 1u);
+}
+
+// Linux does it in this order.
+TEST_F(Uart16550Test, EnablingTheFifosJustAfterReceiveInterruptsLosesNothing) {
+  out(kIer, 0x05);
+  clock.advance(kMillisecond);
+  EXPECT_EQ(cable.send("a"), 0u);
+  out(kIir, 0x81);
+  EXPECT_TRUE(cable.resumed);
+  EXPECT_EQ(cable.send("a"), 1u);
+}
+
+TEST_F(Uart16550Test, ADriverWithoutFifosIsListeningAMomentLater) {
+  out(kIer, 0x05);
+  cable.resumed = false;
+  clock.advance(10 * kMillisecond);
+  EXPECT_TRUE(cable.resumed);
+  EXPECT_EQ(cable.send("ab"), 1u);
+}
+
+TEST_F(Uart16550Test, PollingAnEmptyReceiverIsListening) {
+  listen();
+  EXPECT_TRUE(cable.resumed);
+  EXPECT_EQ(cable.send("a"), 1u);
+  EXPECT_EQ(in(kData), 'a');
+  EXPECT_EQ(cable.send("b"), 1u);
+}
+
+TEST_F(Uart16550Test, ADriverThatStartsLosesNothingWhenItClearsTheFifos) {
+  listen();  // the boot loader
+  out(kIir, 0x07);
+  EXPECT_EQ(cable.send("a"), 0u);
+  out(kIer, 0x05);
   EXPECT_EQ(cable.send("a"), 1u);
 }
 
@@ -297,6 +346,7 @@ TEST_F(Uart16550Test, SwitchingTheFifosClearsThem) {
 TEST_F(Uart16550Test, FifoControlBitsNeedTheEnableBit) {
   open();
   out(kIir, 0x00);
+  listen();
   cable.send("a");
   out(kIir, 0x02);
   EXPECT_EQ(in(kLsr), 0x61);
