@@ -18,10 +18,10 @@ struct Alias {
 std::span<const Alias> aliases();
 
 // A whole instruction, or one aspect of it, that Capstone is not asked about.
-enum class Aspect { kEverything, kMnemonic, kOperands, kFlags };
+enum class Aspect { kEverything, kLength, kMnemonic, kOperands, kFlags };
 struct Exception {
   Aspect aspect;
-  std::string_view kite;  // the row's name; a trailing * matches any rest
+  std::string_view kite;  // the row's name, in which a * matches any text, or its encoding
   std::string_view reason;
 };
 std::span<const Exception> exceptions();
