@@ -144,7 +144,8 @@ PendingEvents read_events(int fd) {
     events.vector = raw.interrupt.nr;
   }
   events.nmi = raw.nmi.injected || raw.nmi.pending;
-  events.nmi_blocked = raw.nmi.masked != 0;
+  // One on its way in blocks itself; taken out and put back, it must not.
+  events.nmi_blocked = raw.nmi.masked && !raw.nmi.injected;
   events.sti_shadow = (raw.interrupt.shadow & KVM_X86_SHADOW_INT_STI) != 0;
   events.mov_ss_shadow = (raw.interrupt.shadow & KVM_X86_SHADOW_INT_MOV_SS) != 0;
   return events;

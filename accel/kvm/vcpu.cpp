@@ -207,10 +207,13 @@ KvmVcpu::Step KvmVcpu::failed_to_run(int error_number, Nanos deadline) {
 Result<> KvmVcpu::finish_access() {
   for (int pieces = 0; access_open_ && pieces < 64; ++pieces) {
     access_open_ = false;
+    while (!entrance_.enter()) continue;
     entrance_.set_immediate();
     int result = ::ioctl(fd_.get(), KVM_RUN, 0);
-    if (result < 0 && errno != EINTR && errno != EAGAIN) {
-      return fail_errno(ErrorKind::kInternal, errno, "KVM does not complete an access");
+    const int error_number = errno;
+    entrance_.leave();
+    if (result < 0 && error_number != EINTR && error_number != EAGAIN) {
+      return fail_errno(ErrorKind::kInternal, error_number, "KVM does not complete an access");
     }
     if (result < 0) break;
     Step step = handle_exit();
