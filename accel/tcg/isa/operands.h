@@ -164,12 +164,14 @@ struct GeneralRm {
   template <unsigned W>
   using Value = typename TypeOf<L, W>::T;
   template <unsigned W, Use U>
-  static bool fetch(Cpu& cpu, const Insn& insn, Value<W>& value, Spot& spot) {
+  [[gnu::always_inline]] static bool fetch(Cpu& cpu, const Insn& insn, Value<W>& value,
+                                           Spot& spot) {
     if constexpr (U == Use::kWrite) return true;
     return fetch_rm<Value<W>>(cpu, insn, value, spot, U);
   }
   template <unsigned W, Use U>
-  static bool commit(Cpu& cpu, const Insn& insn, Value<W> value, const Spot& spot) {
+  [[gnu::always_inline]] static bool commit(Cpu& cpu, const Insn& insn, Value<W> value,
+                                            const Spot& spot) {
     return commit_rm<Value<W>>(cpu, insn, value, spot, U);
   }
 };

@@ -118,10 +118,10 @@ template <class Op, unsigned W>
 struct Slot {
   typename Op::K::template Value<W> value{};
   Spot spot;
-  bool fetch(Cpu& cpu, const Insn& insn) {
+  [[gnu::always_inline]] bool fetch(Cpu& cpu, const Insn& insn) {
     return Op::K::template fetch<W, Op::use>(cpu, insn, value, spot);
   }
-  bool commit(Cpu& cpu, const Insn& insn) {
+  [[gnu::always_inline]] bool commit(Cpu& cpu, const Insn& insn) {
     if constexpr (Op::use == Use::kRead) return true;
     return Op::K::template commit<W, Op::use>(cpu, insn, value, spot);
   }
@@ -143,15 +143,17 @@ inline Flow call(Cpu& cpu, const Insn& insn, Values&... values) {
   }
 }
 
-inline bool commit_all(Cpu&, const Insn&) { return true; }
+inline bool commit_all(Cpu&, const Insn&) {
+  return true;
+}
 template <class First, class... Rest>
 inline bool commit_all(Cpu& cpu, const Insn& insn, First& first, Rest&... rest) {
   return commit_all(cpu, insn, rest...) && first.commit(cpu, insn);
 }
 
-// Fetch, compute, write back. The first operand is written last, so that it wins where two operands are one register
-// (XADD EAX, EAX). A memory operand that is read and written has been probed by its fetch and does not fault any more; one
-// that is only written is the only one written.
+// Fetch, compute, write back. The first operand is written last, so that it wins where two operands
+// are one register (XADD EAX, EAX). A memory operand that is read and written has been probed by
+// its fetch and does not fault any more; one that is only written is the only one written.
 template <class Meaning, unsigned W, class... Slots>
 inline Flow run(Cpu& cpu, const Insn& insn, Slots&... slots) {
   if (!(slots.fetch(cpu, insn) && ...)) [[unlikely]]
@@ -244,7 +246,9 @@ consteval void apply(Row& row, const char* flags) {
 consteval void apply(Row& row, Attributes attributes) {
   row.attributes = row.attributes | attributes;
 }
-consteval void apply(Row& row, Feature feature) { row.features[row.feature_count++] = feature; }
+consteval void apply(Row& row, Feature feature) {
+  row.features[row.feature_count++] = feature;
+}
 consteval void apply(Row& row, Lockable) {
   row.is_lockable = true;
 }
