@@ -16,7 +16,10 @@ class TcgAccelerator final : public Accelerator, private MemoryListener {
       : config_(config), decoder_(config.model) {
     config_.memory.add_listener(*this);
   }
-  ~TcgAccelerator() override { config_.memory.remove_listener(*this); }
+  ~TcgAccelerator() override {
+    vcpus_.clear();  // gone by now; leaving tells of one more change of memory
+    config_.memory.remove_listener(*this);
+  }
 
   std::string_view name() const override { return "tcg"; }
 
