@@ -4,15 +4,25 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
+#include <cstdio>
+
 namespace kite::log {
 
 namespace {
+
+// Once, in Kite's form: a full disk under the log is not the end of the run.
+void report_failure(const std::string& problem) {
+  static std::atomic<bool> reported{false};
+  if (!reported.exchange(true)) std::fprintf(stderr, "kite: the log: %s\n", problem.c_str());
+}
 
 std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink) {
   auto logger = std::make_shared<spdlog::logger>("kite", std::move(sink));
   logger->set_pattern("kite: %v");
   logger->set_level(spdlog::level::info);
   logger->flush_on(spdlog::level::trace);
+  logger->set_error_handler(report_failure);
   return logger;
 }
 

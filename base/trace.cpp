@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/nearest.h"
+#include "base/trace_output.h"
 
 namespace kite::trace {
 
@@ -31,7 +32,7 @@ struct CloseFile {
 using File = std::unique_ptr<std::FILE, CloseFile>;
 
 // Where the categories write to. A file is fully buffered, since a trace of every instruction is
-// long; it is flushed when the program exits.
+// long; flush() writes the rest.
 struct Outputs {
   std::mutex mutex;  // guards the rest
   std::map<std::string, File, std::less<>> files;
@@ -67,6 +68,7 @@ Result<u32> parse_categories(std::string_view words) {
 // The file called `path`, opened once however often it is named. Called with the mutex held.
 Result<std::FILE*> open_output(Outputs& out, std::string_view path) {
   if (auto known = out.files.find(path); known != out.files.end()) return known->second.get();
+  if (path.empty()) return fail(ErrorKind::kUsage, "--trace: the name of the file is empty");
   const std::string name(path);
   File file(std::fopen(name.c_str(), "we"));
   if (!file) return fail_errno(ErrorKind::kIo, errno, fmt::format("--trace: file '{}'", name));
@@ -92,6 +94,17 @@ void write(Category category, std::string_view line) {
 
 std::span<const CategoryName> categories() {
   return kCategories;
+}
+
+Result<> flush() {
+  Outputs& out = outputs();
+  std::lock_guard lock(out.mutex);
+  for (const auto& [name, file] : out.files) {
+    if (std::fflush(file.get()) != 0 || std::ferror(file.get()))
+      return fail(ErrorKind::kIo, "--trace: file '{}': writing failed; the trace is not complete",
+                  name);
+  }
+  return {};
 }
 
 Result<> enable(std::string_view text) {

@@ -11,7 +11,8 @@ namespace kite {
 
 namespace {
 
-int help_command(const Words&);
+int help_command(const Words& words);
+int dispatch(Words words);
 
 constexpr std::array kCommands = {
     Command{"run", "boot a kernel", run_command},
@@ -43,7 +44,15 @@ void print_help(std::FILE* to) {
   std::fwrite(kExamples.data(), 1, kExamples.size(), to);
 }
 
-int help_command(const Words&) {
+Error surplus(std::string_view command, const std::string& word) {
+  return Error{ErrorKind::kUsage, fmt::format("kite {}: '{}' is one word too many", command, word)};
+}
+
+// `kite help run` is `kite run --help`.
+int help_command(const Words& words) {
+  if (words.size() > 1) return complain(surplus("help", words[1]));
+  if (!words.empty() && words[0] != "help" && words[0] != "version")
+    return dispatch({words[0], "--help"});
   print_help(stdout);
   return finish_output();
 }
@@ -75,7 +84,8 @@ std::span<const Command> commands() {
   return kCommands;
 }
 
-int version_command(const Words&) {
+int version_command(const Words& words) {
+  if (!words.empty()) return complain(surplus("version", words[0]));
   std::puts("kite " KITE_VERSION);
   return finish_output();
 }

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/trace.h"
+#include "base/trace_output.h"
 #include "cli/commands.h"
 #include "cli/escape_keys.h"
 #include "cli/process.h"
@@ -117,6 +118,10 @@ int run_command(const Words& words) {
   const Outcome outcome = run.execute();
   if (run.line_open()) std::fputs("\n", stderr);
   if (!outcome.normal() || options->verbose) complain(describe(outcome));
+  if (const Result<> traced = trace::flush(); !traced) {
+    const int status = complain(traced.error());
+    return outcome.status == 0 ? status : outcome.status;
+  }
   return outcome.status;
 }
 

@@ -11,6 +11,8 @@
 namespace kite {
 namespace {
 
+constexpr u64 kMillion = 1'000'000;
+
 using Kinds = std::span<const AcceleratorKind* const>;
 
 const AcceleratorKind* find(std::string_view name, Kinds kinds) {
@@ -48,6 +50,11 @@ std::string why_not(std::string_view name, Kinds kinds) {
   return usable ? "" : fmt::format("{} is not usable: {}", name, usable.error().message);
 }
 
+std::string slow_speed(u64 instructions_per_second) {
+  const u64 millions = instructions_per_second / kMillion;
+  return millions == 0 ? "less than one million" : fmt::format("only about {} million", millions);
+}
+
 // What stands between KVM and being the better choice, or what speaks for it.
 bool is_worth_it(const AcceleratorKind& kvm, std::string& reason) {
   if (Result<> usable = kvm.probe(); !usable) {
@@ -59,12 +66,11 @@ bool is_worth_it(const AcceleratorKind& kvm, std::string& reason) {
     reason = fmt::format("{} is not usable: {}", kvm.name, speed.error().message);
     return false;
   }
-  constexpr u64 kMillion = 1'000'000;
   const bool fast = *speed >= kWorthwhileSpeed;
   reason = fast ? fmt::format("{} runs more than {} million instructions per second", kvm.name,
                               kWorthwhileSpeed / kMillion)
-                : fmt::format("{} runs only about {} million instructions per second on this host",
-                              kvm.name, *speed / kMillion);
+                : fmt::format("{} runs {} instructions per second on this host", kvm.name,
+                              slow_speed(*speed));
   return fast;
 }
 

@@ -9,6 +9,7 @@
 #include "machine/boards/board.h"
 #include "machine/console_pattern.h"
 #include "machine/machine.h"
+#include "memory/mapping.h"
 
 namespace kite {
 namespace {
@@ -31,18 +32,19 @@ Result<> validate_memory(const MachineConfig& config) {
       *config.memory_size != config.memory_backend.size) {
     return fail(ErrorKind::kUsage,
                 "--memory {} contradicts size={} of --memory-backend; give one of them",
-                *config.memory_size, config.memory_backend.size);
+                format_size(*config.memory_size), format_size(config.memory_backend.size));
   }
   u64 size = memory_size_of(config);
   if (size < kSmallestMemory) {
-    return fail(ErrorKind::kUsage, "--memory {}: the smallest machine has 1M", size);
+    return fail(ErrorKind::kUsage, "--memory {}: the smallest machine has 1M", format_size(size));
   }
   if (!is_aligned(size, kPageSize)) {
-    return fail(ErrorKind::kUsage, "--memory {}: not a multiple of the 4096-byte page", size);
+    return fail(ErrorKind::kUsage, "--memory {}: not a multiple of the 4096-byte page",
+                format_size(size));
   }
   if (u64 host = host_memory(); host != 0 && size > host) {
-    return fail(ErrorKind::kUnavailable, "--memory {}: this host has {} bytes ({} MiB) of memory",
-                size, host, host / MiB);
+    return fail(ErrorKind::kUnavailable, "--memory {}: this host has {} MiB of memory",
+                format_size(size), host / MiB);
   }
   return {};
 }

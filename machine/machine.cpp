@@ -86,7 +86,12 @@ Result<> FullMachine::open_consoles() {
   if (config_.debug_console.kind == CharConfig::Kind::kStdio) {
     debug_backend_ = make_fd_backend(*loop_, -1, STDERR_FILENO, "the debug console");
   } else {
-    debug_backend_ = KITE_TRY(open_char_backend(config_.debug_console, *loop_));
+    Result<std::unique_ptr<CharBackend>> opened = open_char_backend(config_.debug_console, *loop_);
+    if (!opened) {
+      return tl::unexpected(
+          Error{opened.error().kind, "--debug-console: " + opened.error().message});
+    }
+    debug_backend_ = *std::move(opened);
   }
   return {};
 }
@@ -96,6 +101,12 @@ Result<> FullMachine::allocate_memory() {
   if (backend.kind.empty()) backend.kind = backends().front().name;
   backend.size = memory_size_of(config_);
   ram_ = KITE_TRY(allocate(backend));
+  if (ram_.readonly()) {
+    return fail(ErrorKind::kUsage,
+                "--memory-backend {}: readonly=on makes no RAM; rom=off lets the guest write, and "
+                "the file stays as it is",
+                backend.kind);
+  }
   return {};
 }
 

@@ -39,6 +39,10 @@ Result<> check_own_options(const BackendConfig& config) {
 }
 
 Result<> check_policy(const BackendConfig& config) {
+  constexpr std::string_view kPolicies[] = {"", "default", "preferred", "bind", "interleave"};
+  if (std::ranges::find(kPolicies, config.policy) == std::end(kPolicies))
+    return fail(ErrorKind::kUsage, "{} is not one of default, preferred, bind, interleave",
+                option_text(config, "policy", config.policy));
   const bool bound = !config.policy.empty() && config.policy != "default";
   if (bound && config.host_nodes.empty())
     return fail(ErrorKind::kUsage, "{} needs host-nodes",

@@ -110,7 +110,7 @@ std::string_view canonical_feature(std::string_view name) {
 Result<> apply_feature(CpuModel& model, std::string_view word) {
   bool sign = !word.empty() && (word[0] == '+' || word[0] == '-');
   if (!sign) {
-    return fail(ErrorKind::kUsage, "CPU model: '{}' is neither +feature nor -feature", word);
+    return fail(ErrorKind::kUsage, "--cpu: '{}' is neither +feature nor -feature", word);
   }
   std::string_view name = canonical_feature(word.substr(1));
   for (const FeatureName& known : feature_names()) {
@@ -120,7 +120,7 @@ Result<> apply_feature(CpuModel& model, std::string_view word) {
   }
   std::vector<std::string_view> names;
   for (const FeatureName& known : feature_names()) names.push_back(known.name);
-  return fail(ErrorKind::kUsage, "CPU model: no feature '{}'{}", name, suggestion(name, names));
+  return fail(ErrorKind::kUsage, "--cpu: no feature '{}'{}", name, suggestion(name, names));
 }
 
 CpuModel make(const Named& named) {
@@ -230,7 +230,7 @@ Result<CpuModel> find_cpu_model(std::string_view text) {
   std::string_view name = text.substr(0, text.find(','));
   const auto* named = std::ranges::find(kModels, name, &Named::name);
   if (named == std::end(kModels)) {
-    return fail(ErrorKind::kUsage, "CPU model: no model '{}'{}", name,
+    return fail(ErrorKind::kUsage, "--cpu: no model '{}'{}", name,
                 suggestion(name, cpu_model_names()));
   }
   CpuModel model = make(*named);

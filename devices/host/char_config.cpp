@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -97,8 +98,9 @@ Result<CharConfig> parse_char_backend(std::string_view text) {
     config.kind = Kind::kTcp;
     KITE_CHECK(parse_tcp(rest, config));
   } else {
+    const bool known = std::find(kKinds.begin(), kKinds.end(), kind) != kKinds.end();
     return fail(ErrorKind::kUsage, "'{}' is no place for a serial port: {}{}", text, kExpected,
-                suggestion(kind, kKinds));
+                known ? "" : suggestion(kind, kKinds));
   }
   return config;
 }

@@ -11,6 +11,7 @@ namespace kite {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 class BadInput : public testing::Test {
@@ -131,6 +132,39 @@ TEST_F(BadInput, AnUnwritableTraceIs74) {
   expect_run_error({"--trace", "cpu=/nonexistent/trace"}, 74, "/nonexistent/trace");
 }
 
+TEST_F(BadInput, ATraceToNoFileIs64) {
+  expect_run_error({"--trace", "cpu="}, 64, "--trace: the name of the file is empty");
+}
+
+TEST_F(BadInput, ATraceOnAFullDiskIs74) {
+  if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "this host has no /dev/full";
+  if (!can_run_guests()) GTEST_SKIP() << "no accelerator is usable here";
+  const std::string guest = scratch.file("off.bin", guest::print("x") + guest::power_off());
+  const Finished result = run_kite({"run", "--trace", "pio=/dev/full", guest});
+  EXPECT_EQ(result.status, 74) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("/dev/full"));
+}
+
+TEST_F(BadInput, ALogOnAFullDiskIsOneLineAndNotTheEnd) {
+  if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "this host has no /dev/full";
+  if (!can_run_guests()) GTEST_SKIP() << "no accelerator is usable here";
+  const std::string guest = scratch.file("off.bin", guest::power_off());
+  const Finished result = run_kite({"run", "--log", "/dev/full", "--verbose", guest});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.err, Not(HasSubstr("LOG ERROR")));
+}
+
+TEST_F(BadInput, RamThatCannotBeWrittenIs64) {
+  const std::string ram = scratch.file("ram", "");
+  std::filesystem::resize_file(ram, 16u << 20);
+  expect_run_error({"--memory", "16M", "--memory-backend", "file,readonly=on,mem-path=" + ram}, 64,
+                   "readonly=on");
+}
+
+TEST_F(BadInput, AnUnwritableDebugConsoleIsNamed) {
+  expect_run_error({"--debug-console", "file:/nonexistent/x"}, 74, "--debug-console");
+}
+
 TEST_F(BadInput, AnUnwritableSerialFileIs74) {
   expect_run_error({"--serial", "file:/nonexistent/console"}, 74, "/nonexistent/console");
 }
@@ -168,7 +202,9 @@ TEST_F(BadInput, NumbersOutOfRangeAre64) {
 TEST_F(BadInput, UnknownNamesAre64) {
   expect_run_error({"--accel", "kmv"}, 64, "kmv");
   expect_run_error({"--machine", "microvn"}, 64, "microvm");
-  expect_run_error({"--cpu", "pentium9"}, 64, "pentium9");
+  expect_run_error({"--cpu", "pentium9"}, 64, "--cpu: no model 'pentium9'");
+  expect_run_error({"--cpu", "max,+avx999"}, 64, "--cpu: no feature 'avx999'");
+  expect_run_error({"--memory-backend", "ram,policy=best"}, 64, "policy=best is not one of");
   expect_run_error({"--trace", "everything"}, 64, "everything");
   expect_run_error({"--serial", "stdoi"}, 64, "did you mean 'stdio'?");
 }
@@ -185,6 +221,8 @@ TEST_F(BadInput, AMessageStaysOnOneLineWhateverItQuotes) {
 TEST_F(BadInput, CommandsThatDoNotExistAre64) {
   expect_error({"rnu"}, 64, "did you mean 'run'?");
   expect_error({}, 64, "no command given");
+  expect_error({"version", "please"}, 64, "'please' is one word too many");
+  expect_error({"help", "rnu"}, 64, "did you mean 'run'?");
   expect_error({"list"}, 64, "accels, machines, devices, backends or cpus");
   expect_error({"list", "machinse"}, 64, "did you mean 'machines'?");
   expect_error({"selftest", "--accel", "nonsense"}, 64, "nonsense");
