@@ -291,6 +291,7 @@ struct Cpu {
   Flow read_msr(u32 index, u64& value);
   Flow write_msr(u32 index, u64 value);
   u64 tsc() const;
+  void move_tsc(u64 change);  // WRMSR, or a state that is loaded
   CpuidLeaf cpuid(u32 leaf, u32 subleaf) const;
 
   // --- translation (mmu.cpp)
@@ -327,6 +328,9 @@ struct Cpu {
   std::atomic<u32> attention{0};
   std::atomic<u32> sipi_vector{0};
   bool interrupt_shadow = false;  // STI, MOV SS: the next instruction runs before an interrupt
+  bool debug_shadow = false;      // MOV SS: nor is a debug trap taken before it
+  // SYSCALL and SYSRET: whether this instruction is a single step is told by TF behind it.
+  bool step_by_new_flags = false;
   bool nmi_blocked = false;
   bool halted = false;
   bool interrupt_waiting = false;  // signalled while RFLAGS.IF was 0
@@ -336,6 +340,7 @@ struct Cpu {
 
  private:
   Flow set_system_time(u64 value);
+  void publish_system_time();
   Flow set_wall_clock(u64 value);
   bool try_deliver(const Fault& event, u64 return_rip);
   bool deliver_real(const Fault& event, u64 return_rip);

@@ -36,6 +36,9 @@ u64 flags_after(const Cpu& cpu, bool interrupt_gate) {
 void Cpu::deliver(u64 return_rip) {
   Fault event = fault;
   for (;;) {
+    // The handler of #DB may use the debug registers (SDM 3B 17.2.4).
+    if (event.vector == kDebugException && event.kind != Fault::Kind::kSoftwareInterrupt)
+      dr7 &= ~dr7::kGd;
     if (try_deliver(event, return_rip)) return;
     const Fault next = fault;
     // INT n that cannot be delivered is a fault of its own: it points at the INT.
@@ -115,12 +118,15 @@ bool Cpu::deliver_long(const Fault& event, u64 return_rip) {
   u64 rsp = gpr[kRsp];
   u16 unused_ss;
   if (gate.ist != 0) {
+    if (0x1c + 8u * gate.ist + 7 > tr.limit)
+      return raise_with_code(kInvalidTss, (tr.selector & 0xfffc) | ext), false;
     if (!system_load(tr.base + 0x1c + 8 * gate.ist, &rsp, 8)) return false;
   } else if (new_cpl != cpl && !inner_stack(new_cpl, rsp, unused_ss)) {
     return false;
   }
   rsp = align_down(rsp, 16);
   if (!canonical(rsp - 48)) return raise_with_code(kStackFault, ext), false;
+  if (!canonical(gate.offset)) return general_protection(ext), false;
   // In memory from the lowest address up: error code, RIP, CS, RFLAGS, RSP, SS.
   const u64 frame[6] = {event.error_code,          return_rip, segments[kCs].selector,
                         saved_flags(*this, event), gpr[kRsp],  segments[kSs].selector};
@@ -163,7 +169,10 @@ bool Cpu::deliver_protected(const Fault& event, u64 return_rip) {
 
   if (!(gate.selector & 0xfffc)) return general_protection(ext), false;
   const u32 code = (gate.selector & 0xfffc) | ext;
-  if (!read_descriptor(gate.selector, raw)) return false;
+  if (!read_descriptor(gate.selector, raw)) {
+    if (fault.vector == kGeneralProtection) fault.error_code |= ext;
+    return false;
+  }
   Segment target = unpack_descriptor(gate.selector, raw[0]);
   if (!target.s || !(target.type & segment_type::kCode) || target.dpl > cpl)
     return general_protection(code), false;
@@ -194,6 +203,8 @@ bool Cpu::deliver_protected(const Fault& event, u64 return_rip) {
   if (from_v86)
     for (SegmentRegister number : {kEs, kDs, kFs, kGs}) frame[words++] = segments[number].selector;
   const unsigned width = is_32 ? 4 : 2;
+  if ((is_32 ? gate.offset : gate.offset & 0xffff) > target.limit)
+    return general_protection(ext), false;
   const u64 mask = stack.db ? 0xffffffffu : 0xffffu;
   const u64 bottom = (rsp - words * width) & mask;
   u8 bytes[40];

@@ -16,6 +16,7 @@ namespace {
 // What the walk learns of a page.
 struct Mapping {
   Gpa page = 0;  // 4 KiB aligned
+  unsigned shift = 12;
   bool writable = true, user = true, executable = true, global = false, dirty = true;
 };
 
@@ -117,6 +118,7 @@ bool Mmu::leaf(u64 value, Gpa where, unsigned size, unsigned shift, Mapping& map
   if (!allowed(mapping)) return fault(true);
   const u64 wanted = pte::kAccessed | (is_write() ? pte::kDirty : 0);
   if ((value & wanted) != wanted) set_bits(where, size, wanted);
+  mapping.shift = shift;
   mapping.dirty = is_write() || (value & pte::kDirty);
   mapping.global = (value & pte::kGlobal) && (cpu_.cr4 & cr4::kPge);
   u64 address = value & pte::kAddress;
@@ -179,6 +181,7 @@ bool Cpu::translate(u64 linear, Access access, Privilege privilege, Translation&
   }
   Mapping mapping;
   if (!Mmu(*this, linear, access, privilege).walk(mapping)) return false;
+  if (mapping.shift > 12) tlb.current().note_large(linear, mapping.shift);
   const u64 page = align_down(linear, kPageSize);
   result.writable = false;
   u8* host = Mmu::host_page(*this, mapping.page, result.writable);

@@ -93,6 +93,12 @@ u64 Cpu::tsc() const {
   return ticks + tsc_offset;
 }
 
+// Deadlines of the local APIC count by the same TSC, and the paravirtual clock starts from it.
+void Cpu::move_tsc(u64 change) {
+  tsc_offset += change;
+  if (interrupts) interrupts->set_tsc_offset(static_cast<i64>(tsc_offset));
+}
+
 CpuidLeaf Cpu::cpuid(u32 leaf, u32 subleaf) const {
   return model.leaf(leaf, subleaf, {config.apic_id, cr4});
 }
@@ -100,7 +106,6 @@ CpuidLeaf Cpu::cpuid(u32 leaf, u32 subleaf) const {
 Flow Cpu::read_msr(u32 index, u64& value) {
   if (msr::belongs_to_apic(index)) {
     if (!interrupts || !interrupts->read_msr(index, value)) return unknown(*this, "read", index);
-    if (index == msr::kTscDeadline && value) value += tsc_offset;
     return Flow::kNext;
   }
   if (u64* field = plain(msr, index)) return value = *field, Flow::kNext;
@@ -143,7 +148,6 @@ Flow Cpu::read_msr(u32 index, u64& value) {
 Flow Cpu::write_msr(u32 index, u64 value) {
   trace::write(trace::Category::kMsr, "write {:#x} <- {:#x}", index, value);
   if (msr::belongs_to_apic(index)) {
-    if (index == msr::kTscDeadline && value) value -= tsc_offset;
     if (!interrupts || !interrupts->write_msr(index, value)) return unknown(*this, "write", index);
     attention |= kAttendInterrupt;
     return Flow::kNext;
@@ -157,13 +161,15 @@ Flow Cpu::write_msr(u32 index, u64 value) {
   switch (index) {
     case msr::kTsc: {
       const u64 change = value - tsc();
-      tsc_offset += change;
+      move_tsc(change);
       msr.tsc_adjust += change;
+      publish_system_time();
       break;
     }
     case msr::kTscAdjust:
-      tsc_offset += value - msr.tsc_adjust;
+      move_tsc(value - msr.tsc_adjust);
       msr.tsc_adjust = value;
+      publish_system_time();
       break;
     case msr::kEfer:
       return write_efer(value);
@@ -192,10 +198,15 @@ Flow Cpu::write_msr(u32 index, u64 value) {
 
 // The paravirtual clock (Linux Documentation/virt/kvm/x86/msr.rst): guest time = system_time + (tsc
 // - tsc_timestamp) scaled by 2^shift * mul / 2^32. The TSC never drifts from the clock, so once is
-// enough.
+// enough, and once more when the guest moves the TSC.
 Flow Cpu::set_system_time(u64 value) {
   msr.kvm_system_time = value;
-  if (!(value & 1)) return Flow::kNext;
+  publish_system_time();
+  return Flow::kNext;
+}
+
+void Cpu::publish_system_time() {
+  if (!(msr.kvm_system_time & 1)) return;
   struct {
     u32 version = 2, pad = 0;
     u64 tsc_timestamp, system_time;
@@ -211,8 +222,7 @@ Flow Cpu::set_system_time(u64 value) {
   info.mul = static_cast<u32>((static_cast<u128>(scaled) << 32) / hz);
   info.system_time = static_cast<u64>(clock.now());
   info.tsc_timestamp = tsc();
-  memory.write(value & ~u64{1}, {reinterpret_cast<const u8*>(&info), sizeof info});
-  return Flow::kNext;
+  memory.write(msr.kvm_system_time & ~u64{1}, {reinterpret_cast<const u8*>(&info), sizeof info});
 }
 
 Flow Cpu::set_wall_clock(u64 value) {

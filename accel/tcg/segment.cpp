@@ -127,7 +127,7 @@ bool Cpu::inner_stack(u8 level, u64& rsp, u16& ss) {
   const bool is_32 = tr.type & 8;
   const unsigned size = long_mode() ? 8 : is_32 ? 4 : 2;
   const unsigned offset = long_mode() ? 4 + 8 * level : is_32 ? 4 + 8 * level : 2 + 4 * level;
-  const unsigned needed = long_mode() ? offset + 8 : offset + 2 * size;
+  const unsigned needed = long_mode() ? offset + 8 : offset + size + 2;
   if (needed - 1 > tr.limit) {
     raise_with_code(kInvalidTss, tr.selector & 0xfffc);
     return false;

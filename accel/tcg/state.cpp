@@ -62,7 +62,8 @@ X86State TcgVcpu::state() {
   state.tsc = cpu_.tsc();
   state.pending.nmi = cpu_.attention & kAttendNmi;
   state.pending.nmi_blocked = cpu_.nmi_blocked;
-  state.pending.sti_shadow = cpu_.interrupt_shadow;
+  state.pending.sti_shadow = cpu_.interrupt_shadow && !cpu_.debug_shadow;
+  state.pending.mov_ss_shadow = cpu_.interrupt_shadow && cpu_.debug_shadow;
   state.mp_state = wait_for_sipi_ ? MpState::kWaitForSipi
                    : cpu_.halted  ? MpState::kHalted
                                   : MpState::kRunning;
@@ -70,6 +71,16 @@ X86State TcgVcpu::state() {
 }
 
 Result<> TcgVcpu::set_state(const X86State& state) {
+  // What was signalled to the processor that was here before is void.
+  cpu_.attention &= kAttendKick | kAttendMemory;
+  if (state.pending.nmi) cpu_.attention |= kAttendNmi;
+  cpu_.move_tsc(state.tsc - cpu_.tsc());
+  load_state(state);
+  return {};
+}
+
+// All of it but the TSC and what is signalled, which INIT and SIPI leave alone.
+void TcgVcpu::load_state(const X86State& state) {
   std::copy_n(state.gpr.begin(), 16, cpu_.gpr.begin());
   cpu_.rip = state.rip;
   cpu_.cr0 = state.cr0;
@@ -91,14 +102,14 @@ Result<> TcgVcpu::set_state(const X86State& state) {
   if (state.rflags & rflags::kVm) cpu_.cpl = 3;
   cpu_.fpu = rotated(state.fpu, 8 - top_of(state.fpu));
   copy_msrs(state, cpu_.msr);
-  cpu_.tsc_offset += state.tsc - cpu_.tsc();
   cpu_.system_flags = 0;
   cpu_.set_rflags(state.rflags);
-  cpu_.attention &= kAttendKick | kAttendMemory;
+  cpu_.attention &= ~(kAttendTrap | kAttendHalt | kAttendShutdown);
   cpu_.attention |= kAttendInterrupt;
-  if (state.pending.nmi) cpu_.attention |= kAttendNmi;
   cpu_.nmi_blocked = state.pending.nmi_blocked;
   cpu_.interrupt_shadow = state.pending.sti_shadow || state.pending.mov_ss_shadow;
+  cpu_.debug_shadow = state.pending.mov_ss_shadow;
+  cpu_.step_by_new_flags = false;
   cpu_.interrupt_waiting = false;
   cpu_.halted = state.mp_state == MpState::kHalted;
   wait_for_sipi_ = state.mp_state == MpState::kWaitForSipi;
@@ -111,7 +122,6 @@ Result<> TcgVcpu::set_state(const X86State& state) {
                   state.pending.error_code};
     cpu_.deliver(cpu_.rip);
   }
-  return {};
 }
 
 }  // namespace kite::tcg

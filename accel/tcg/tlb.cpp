@@ -6,7 +6,26 @@
 
 namespace kite::tcg {
 
+namespace {
+
+constexpr unsigned kLargeBits = 512;
+
+unsigned large_hash(u64 linear, unsigned shift) {
+  const u64 number = linear >> shift;
+  return static_cast<unsigned>((number ^ number >> 9) % kLargeBits);
+}
+
+}  // namespace
+
+void TlbSlot::note_large(u64 linear, unsigned shift) {
+  for (std::size_t i = 0; i < kLargeShifts.size(); ++i) {
+    const unsigned n = large_hash(linear, shift);
+    if (kLargeShifts[i] == shift) large[i][n / 64] |= bit(n % 64);
+  }
+}
+
 void TlbSlot::flush() {
+  large = {};
   for (auto& table : data) table.fill({});
   for (auto& table : exec) table.fill({});
 }
@@ -20,7 +39,7 @@ void TlbSlot::flush_non_global() {
       if (!entry.global) entry = {};
 }
 
-void TlbSlot::flush_page(u64 page) {
+bool TlbSlot::flush_page(u64 page) {
   for (auto& table : data) {
     TlbEntry& entry = table[(page / kPageSize) % kTlbEntries];
     if (entry.read == page || entry.write == page) entry = {};
@@ -29,6 +48,19 @@ void TlbSlot::flush_page(u64 page) {
     ExecEntry& entry = table[(page / kPageSize) % kExecEntries];
     if (entry.page == page) entry = {};
   }
+  bool was_large = false;
+  for (std::size_t i = 0; i < kLargeShifts.size(); ++i) {
+    const unsigned shift = kLargeShifts[i], n = large_hash(page, shift);
+    if (!(large[i][n / 64] & bit(n % 64))) continue;
+    was_large = true;
+    for (auto& table : data)
+      for (auto& entry : table)
+        if (entry.read >> shift == page >> shift) entry = {};
+    for (auto& table : exec)
+      for (auto& entry : table)
+        if (entry.page >> shift == page >> shift) entry = {};
+  }
+  return was_large;
 }
 
 void TlbSlot::protect(u64 physical_page) {
@@ -97,14 +129,18 @@ void Tlb::flush_pcid(u16 pcid) {
   }
 }
 
+void Tlb::flush_page(TlbSlot& slot, u64 page) {
+  if (slot.flush_page(page)) renew(slot);  // cached jumps into the rest of the large page
+}
+
 void Tlb::flush_page(u64 page) {
   for (auto& slot : slots_)
-    if (slot->in_use) slot->flush_page(page);
+    if (slot->in_use) flush_page(*slot, page);
 }
 
 void Tlb::flush_page_of(u16 pcid, u64 page) {
   for (auto& slot : slots_)
-    if (slot->in_use && slot->pcid == pcid) slot->flush_page(page);
+    if (slot->in_use && slot->pcid == pcid) flush_page(*slot, page);
 }
 
 void Tlb::protect(u64 physical_page) {

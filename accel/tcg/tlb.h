@@ -44,6 +44,9 @@ inline constexpr unsigned kExecEntries = 256;
 inline constexpr unsigned kTlbSlots =
     6;  // address spaces kept at a time: Linux rotates through six PCIDs
 
+// The sizes of pages beyond 4 KiB: 2 MiB, 4 MiB (PSE), 1 GiB.
+inline constexpr std::array<unsigned, 3> kLargeShifts = {21, 22, 30};
+
 // The translations of one address space (CR3, PCID).
 struct TlbSlot {
   std::array<std::array<TlbEntry, kTlbEntries>, kPrivileges> data;
@@ -52,10 +55,15 @@ struct TlbSlot {
   u16 pcid = 0;
   bool in_use = false;
   u64 last_used = 0;
+  // INVLPG of any address in a large page drops all of it (SDM 3A 4.10.4.1), and a large page is
+  // many entries here. So each slot remembers, by a hash, where large pages were cached.
+  std::array<std::array<u64, 8>, kLargeShifts.size()> large = {};
 
   void flush();
   void flush_non_global();
-  void flush_page(u64 page);
+  // Answers whether `page` was part of a large one: then more than its own entries have gone.
+  bool flush_page(u64 page);
+  void note_large(u64 linear, unsigned shift);
   // Withdraws write permission from every entry of this guest physical page, or of all pages.
   void protect(u64 physical_page);
   void protect_all();
@@ -81,6 +89,7 @@ class Tlb {
 
  private:
   void renew(TlbSlot& slot);
+  void flush_page(TlbSlot& slot, u64 page);
   std::array<std::unique_ptr<TlbSlot>, kTlbSlots> slots_;
   TlbSlot* current_;
   u64 next_context_ = 1;

@@ -38,6 +38,7 @@ Result<Exit> TcgVcpu::run(Nanos deadline) {
   unsigned blocks = 0;
   if (cpu_.halted) cpu_.attention |= kAttendHalt;
   tracing_ = trace::enabled(trace::Category::kCpu);
+  attend_dirty_log();
   for (;;) {
     if (cpu_.attention.load(std::memory_order_relaxed)) [[unlikely]] {
       if (auto exit = attend()) return *exit;
@@ -62,7 +63,8 @@ Result<Exit> TcgVcpu::run(Nanos deadline) {
 inline void TcgVcpu::finish_block(const Insn& last, Flow flow) {
   instructions_.store(instructions_.load(std::memory_order_relaxed) + last.ordinal + 1,
                       std::memory_order_relaxed);
-  if (flow != Flow::kFault) [[likely]] return;
+  if (flow != Flow::kFault) [[likely]]
+    return;
   const bool at_instruction = cpu_.fault.kind == Fault::Kind::kFault;
   cpu_.rip = cpu_.this_rip(last);
   cpu_.deliver(at_instruction ? cpu_.rip : cpu_.next_rip(last));
@@ -103,7 +105,10 @@ bool TcgVcpu::instruction_breakpoint() {
 
 // Traps behind a completed instruction: data breakpoints and single step.
 void TcgVcpu::after_instruction(bool was_stepping) {
-  if (was_stepping && !cpu_.interrupt_shadow) cpu_.pending_debug |= dr6::kBs;
+  if (std::exchange(cpu_.step_by_new_flags, false)) was_stepping = cpu_.system_flags & rflags::kTf;
+  // MOV SS puts its traps off; STI only interrupts (SDM 3A 6.8.3).
+  if (std::exchange(cpu_.debug_shadow, false)) return;
+  if (was_stepping) cpu_.pending_debug |= dr6::kBs;
   if (!cpu_.pending_debug) return;
   cpu_.dr6 = (cpu_.dr6 & ~u64{0xf}) | cpu_.pending_debug;
   cpu_.pending_debug = 0;
@@ -138,6 +143,21 @@ void TcgVcpu::attend_interrupt() {
   cpu_.attention |= kAttendInterrupt;  // there may be another
 }
 
+// A page whose store permission is cached would not be noted as dirty.
+void TcgVcpu::attend_dirty_log() {
+  const u64 epoch = cpu_.memory.dirty_log().epoch();
+  if (std::exchange(dirty_epoch_, epoch) != epoch) cpu_.tlb.protect_all();
+}
+
+void TcgVcpu::attend_start_up(u32 wanted) {
+  cpu_.attention &= ~(wanted & (kAttendInit | kAttendSipi));
+  if (!(wanted & kAttendInit) && !wait_for_sipi_) return;  // a SIPI that nobody waits for
+  X86State next = state();
+  if (wanted & kAttendInit) next.init(cpu_.config.index == 0);
+  if (wanted & kAttendSipi) next.start_up(static_cast<u8>(cpu_.sipi_vector));
+  load_state(next);
+}
+
 std::optional<Exit> TcgVcpu::attend() {
   const u32 wanted = cpu_.attention.load();
   if (wanted & kAttendShutdown) {
@@ -148,20 +168,12 @@ std::optional<Exit> TcgVcpu::attend() {
     cpu_.attention &= ~kAttendKick;
     return Exit{Exit::Kind::kKicked, false};
   }
+  attend_dirty_log();
   if (wanted & kAttendMemory) attend_memory();
-  if (wanted & kAttendInit) {
-    cpu_.attention &= ~kAttendInit;
-    X86State fresh = state();
-    fresh.init(cpu_.config.index == 0);
-    (void)set_state(fresh);
-  }
-  if (wanted & kAttendSipi) {
-    cpu_.attention &= ~kAttendSipi;
-    X86State started = state();
-    started.start_up(static_cast<u8>(cpu_.sipi_vector));
-    (void)set_state(started);
-  }
+  if (wanted & (kAttendInit | kAttendSipi)) attend_start_up(wanted);
   if (wait_for_sipi_) return Exit{Exit::Kind::kHalted, false};
+  if (cpu_.step_by_new_flags) after_instruction(false);
+  cpu_.debug_shadow = cpu_.debug_shadow && cpu_.mode.single;
 
   // The shadow of STI or MOV SS covers the block that runs now.
   const bool shadow = std::exchange(cpu_.interrupt_shadow, false);

@@ -28,7 +28,10 @@ class TcgVcpu final : public Vcpu {
   void memory_changed() { cpu_.attention |= kAttendMemory; }
 
  private:
+  void load_state(const X86State& state);
   std::optional<Exit> attend();
+  void attend_start_up(u32 wanted);
+  void attend_dirty_log();
   void attend_memory();
   void attend_interrupt();
   void run_carefully(Block& block);
@@ -40,6 +43,7 @@ class TcgVcpu final : public Vcpu {
   Cpu cpu_;
   bool wait_for_sipi_ = false;
   bool tracing_ = false;
+  u64 dirty_epoch_ = 0;  // of the dirty log, when write permission was last withdrawn
   std::atomic<u64> instructions_{0};
 };
 

@@ -7,7 +7,9 @@
 namespace kite::tcg {
 namespace {
 
-bool real_or_v86(const Cpu& cpu) { return !cpu.mode.protected_mode || cpu.mode.v86; }
+bool real_or_v86(const Cpu& cpu) {
+  return !cpu.mode.protected_mode || cpu.mode.v86;
+}
 
 bool push_sized(Cpu& cpu, unsigned width, u64 value) {
   return width == 3   ? cpu.push<u64>(value)
@@ -99,8 +101,8 @@ Flow through_gate(Cpu& cpu, const Insn& insn, u16 selector, bool is_call) {
     for (unsigned i = gate.parameters; i-- > 0;)
       if (!push_sized(cpu, width, parameters[i])) return undo();
   }
-  if (is_call && (!push_sized(cpu, width, old_cs.selector) ||
-                  !push_sized(cpu, width, cpu.next_rip(insn))))
+  if (is_call &&
+      (!push_sized(cpu, width, old_cs.selector) || !push_sized(cpu, width, cpu.next_rip(insn))))
     return undo();
   const Flow flow = cpu.enter_code(gate.selector, raw[0], new_cpl, gate.offset);
   return flow == Flow::kFault ? undo() : flow;
@@ -179,8 +181,9 @@ void drop_inner_segments(Cpu& cpu) {
   }
 }
 
-// The common part of far RET and IRET in protected and long mode: CS:RIP are at the top of the stack, RSP and SS `frame` words
-// further up; `drop` bytes of parameters are released on both stacks.
+// The common part of far RET and IRET in protected and long mode: CS:RIP are at the top of the
+// stack, RSP and SS `frame` words further up; `drop` bytes of parameters are released on both
+// stacks.
 Flow return_far(Cpu& cpu, unsigned width, unsigned frame, unsigned drop, bool always_stack) {
   const unsigned size = width == 3 ? 8 : width == 2 ? 4 : 2;
   u64 target, cs_word;
@@ -217,8 +220,10 @@ Flow return_far(Cpu& cpu, unsigned width, unsigned frame, unsigned drop, bool al
   if (cpu.enter_code(selector, raw[0], rpl, target) == Flow::kFault) return Flow::kFault;
   Flow flow = Flow::kLeave;
   const u16 ss = static_cast<u16>(ss_word);
-  if (!(ss & 0xfffc) && !to_64) flow = cpu.general_protection();
-  else if (cpu.load_segment(kSs, ss) == Flow::kFault) flow = Flow::kFault;
+  if (!(ss & 0xfffc) && !to_64)
+    flow = cpu.general_protection();
+  else if (cpu.load_segment(kSs, ss) == Flow::kFault)
+    flow = Flow::kFault;
   if (flow == Flow::kFault) {
     cpu.cpl = old_cpl;
     cpu.set_segment(kSs, old_ss);
@@ -248,6 +253,7 @@ u64 iret_mask(const Cpu& cpu, unsigned width) {
   if (width != 1) mask |= rflags::kRf | rflags::kAc | rflags::kId;
   if (!cpu.mode.protected_mode || cpu.cpl <= cpu.iopl()) mask |= rflags::kIf;
   if (cpu.cpl == 0) mask |= rflags::kIopl;
+  if (cpu.cpl == 0 && width != 1) mask |= rflags::kVif | rflags::kVip;
   return mask;
 }
 
@@ -279,7 +285,8 @@ constexpr auto iret = [](Cpu& cpu, const Insn& insn) {
 };
 
 Flow software_interrupt(Cpu& cpu, const Insn& insn, u8 vector, Fault::Kind kind) {
-  if (cpu.mode.v86 && cpu.iopl() < 3 && kind == Fault::Kind::kSoftwareInterrupt && insn.opcode == 0xcd)
+  if (cpu.mode.v86 && cpu.iopl() < 3 && kind == Fault::Kind::kSoftwareInterrupt &&
+      insn.opcode == 0xcd)
     return cpu.general_protection();
   cpu.fault = {vector, kind, false, 0};
   return Flow::kFault;
@@ -299,7 +306,8 @@ constexpr auto into = [](Cpu& cpu, const Insn& insn) {
   return software_interrupt(cpu, insn, kOverflow, Fault::Kind::kSoftwareInterrupt);
 };
 
-// Flat segments as SYSCALL, SYSRET, SYSENTER and SYSEXIT load them, without looking at a descriptor (SDM 2B "SYSCALL").
+// Flat segments as SYSCALL, SYSRET, SYSENTER and SYSEXIT load them, without looking at a descriptor
+// (SDM 2B "SYSCALL").
 Segment flat_code(u16 selector, u8 dpl, bool is_64) {
   Segment segment;
   segment.selector = selector;
@@ -329,6 +337,8 @@ constexpr auto syscall = [](Cpu& cpu, const Insn& insn) {
   if (!(cpu.efer & efer::kSce) || !cpu.mode.protected_mode) return cpu.undefined_opcode();
   const u16 selector = static_cast<u16>(cpu.msr.star >> 32);
   const u64 next = cpu.next_rip(insn);
+  // TF counts as SFMASK leaves it: a program's single step does not trap inside the kernel.
+  cpu.step_by_new_flags = cpu.system_flags & rflags::kTf;
   if (cpu.long_mode()) {
     const bool from_64 = cpu.code64();
     cpu.gpr[kRcx] = next;
@@ -354,6 +364,8 @@ constexpr auto sysret = [](Cpu& cpu, const Insn& insn) {
   if (to_64 && !cpu.canonical(target)) return cpu.general_protection();
   const u64 flags = cpu.gpr[kR11];
   const bool long_mode = cpu.long_mode();
+  // The step over the SYSCALL ends here, if R11 brings TF back.
+  cpu.step_by_new_flags = (cpu.system_flags | (long_mode ? flags : 0)) & rflags::kTf;
   load_flat(cpu, static_cast<u16>((selector + (to_64 ? 16 : 0)) | 3),
             static_cast<u16>((selector + 8) | 3), 3, to_64);
   cpu.rip = target;
@@ -407,6 +419,8 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> far_rows() { return kRows; }
+std::span<const Row> far_rows() {
+  return kRows;
+}
 
 }  // namespace kite::tcg

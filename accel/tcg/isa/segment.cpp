@@ -1,4 +1,5 @@
-// Segment registers and descriptor tables: MOV Sreg, PUSH/POP Sreg, LDS …, LGDT, LIDT, LLDT, LTR, LAR, LSL, VERR, VERW, ARPL.
+// Segment registers and descriptor tables: MOV Sreg, PUSH/POP Sreg, LDS …, LGDT, LIDT, LLDT, LTR,
+// LAR, LSL, VERR, VERW, ARPL.
 #include "accel/tcg/isa/row.h"
 #include "accel/x86/descriptor.h"
 #include "accel/x86/registers.h"
@@ -11,7 +12,10 @@ namespace {
 Flow load_and_leave(Cpu& cpu, const Insn& insn, SegmentRegister number, u16 selector) {
   const Flow flow = cpu.load_segment(number, selector);
   if (flow == Flow::kFault) return flow;
-  if (number == kSs) cpu.shadow_interrupts();
+  if (number == kSs) {
+    cpu.shadow_interrupts();
+    cpu.debug_shadow = true;
+  }
   return cpu.leave(insn);
 }
 
@@ -63,7 +67,9 @@ constexpr auto load_pointer = []<class T>(Cpu& cpu, const Insn& insn, T& offset,
 };
 
 // UMIP keeps programs from reading where the tables are (SDM 3A 2.5).
-bool umip_forbids(Cpu& cpu) { return (cpu.cr4 & cr4::kUmip) && cpu.cpl != 0; }
+bool umip_forbids(Cpu& cpu) {
+  return (cpu.cr4 & cr4::kUmip) && cpu.cpl != 0;
+}
 
 Flow store_table(Cpu& cpu, const Insn& insn, const DescriptorTable& table) {
   if (umip_forbids(cpu)) return cpu.general_protection();
@@ -91,10 +97,18 @@ Flow load_table(Cpu& cpu, const Insn& insn, DescriptorTable& table) {
   return Flow::kNext;
 }
 
-constexpr auto sgdt = [](Cpu& cpu, const Insn& insn, u64) { return store_table(cpu, insn, cpu.gdtr); };
-constexpr auto sidt = [](Cpu& cpu, const Insn& insn, u64) { return store_table(cpu, insn, cpu.idtr); };
-constexpr auto lgdt = [](Cpu& cpu, const Insn& insn, u64) { return load_table(cpu, insn, cpu.gdtr); };
-constexpr auto lidt = [](Cpu& cpu, const Insn& insn, u64) { return load_table(cpu, insn, cpu.idtr); };
+constexpr auto sgdt = [](Cpu& cpu, const Insn& insn, u64) {
+  return store_table(cpu, insn, cpu.gdtr);
+};
+constexpr auto sidt = [](Cpu& cpu, const Insn& insn, u64) {
+  return store_table(cpu, insn, cpu.idtr);
+};
+constexpr auto lgdt = [](Cpu& cpu, const Insn& insn, u64) {
+  return load_table(cpu, insn, cpu.gdtr);
+};
+constexpr auto lidt = [](Cpu& cpu, const Insn& insn, u64) {
+  return load_table(cpu, insn, cpu.idtr);
+};
 
 Flow store_word(Cpu& cpu, const Insn& insn, u64 value) {
   if (umip_forbids(cpu)) return cpu.general_protection();
@@ -112,7 +126,9 @@ constexpr auto sldt = [](Cpu& cpu, const Insn& insn, auto&) {
 constexpr auto str = [](Cpu& cpu, const Insn& insn, auto&) {
   return store_word(cpu, insn, cpu.tr.selector);
 };
-constexpr auto smsw = [](Cpu& cpu, const Insn& insn, auto&) { return store_word(cpu, insn, cpu.cr0); };
+constexpr auto smsw = [](Cpu& cpu, const Insn& insn, auto&) {
+  return store_word(cpu, insn, cpu.cr0);
+};
 
 constexpr auto lmsw = [](Cpu& cpu, const Insn& insn, u16 value) {
   // PE can be set, not cleared.
@@ -154,7 +170,8 @@ constexpr auto ltr = [](Cpu& cpu, u16 selector) {
   return load_system(cpu, selector, true, cpu.tr);
 };
 
-// The descriptor that LAR, LSL, VERR and VERW look at, if this CPL and RPL may see it. Faults count as "may not".
+// The descriptor that LAR, LSL, VERR and VERW look at, if this CPL and RPL may see it. Faults count
+// as "may not".
 bool visible(Cpu& cpu, u16 selector, std::array<u64, 2>& raw) {
   if (!(selector & 0xfffc) || !cpu.read_descriptor(selector, raw)) return false;
   const Segment segment = unpack_descriptor(selector, raw[0]);
@@ -168,28 +185,33 @@ bool lar_accepts(const Cpu& cpu, const Segment& segment, bool with_gates) {
   switch (segment.type) {
     case system_type::kLdt:
     case system_type::kTss:
-    case system_type::kTssBusy: return true;
+    case system_type::kTssBusy:
+      return true;
     case system_type::kTss16:
-    case system_type::kTss16Busy: return !cpu.long_mode();
-    case system_type::kCallGate: return with_gates;
+    case system_type::kTss16Busy:
+      return !cpu.long_mode();
+    case system_type::kCallGate:
+      return with_gates;
     case system_type::kCallGate16:
-    case system_type::kTaskGate: return with_gates && !cpu.long_mode();
-    default: return false;
+    case system_type::kTaskGate:
+      return with_gates && !cpu.long_mode();
+    default:
+      return false;
   }
 }
 
 constexpr auto lar = []<class T>(Cpu& cpu, T& dst, u16 selector) {
   std::array<u64, 2> raw;
-  const bool ok = visible(cpu, selector, raw) &&
-                  lar_accepts(cpu, unpack_descriptor(selector, raw[0]), true);
+  const bool ok =
+      visible(cpu, selector, raw) && lar_accepts(cpu, unpack_descriptor(selector, raw[0]), true);
   if (ok) dst = static_cast<T>(raw[0] >> 32 & 0xf0ff00);
   cpu.flags.update(kZf, ok ? kZf : 0);
 };
 
 constexpr auto lsl = []<class T>(Cpu& cpu, T& dst, u16 selector) {
   std::array<u64, 2> raw;
-  const bool ok = visible(cpu, selector, raw) &&
-                  lar_accepts(cpu, unpack_descriptor(selector, raw[0]), false);
+  const bool ok =
+      visible(cpu, selector, raw) && lar_accepts(cpu, unpack_descriptor(selector, raw[0]), false);
   if (ok) dst = static_cast<T>(descriptor::limit(raw[0]));
   cpu.flags.update(kZf, ok ? kZf : 0);
 };
@@ -251,6 +273,8 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> segment_rows() { return kRows; }
+std::span<const Row> segment_rows() {
+  return kRows;
+}
 
 }  // namespace kite::tcg

@@ -1,0 +1,205 @@
+// What system software relies on, as bytes run by an interpreted processor in 64-bit mode at CPL 0.
+#include <gtest/gtest.h>
+
+#include "accel/tcg/tcg.h"
+#include "accel/x86/msr.h"
+#include "accel/x86/registers.h"
+#include "accel/x86/vectors.h"
+#include "memory/backend.h"
+#include "memory/dirty_log.h"
+
+namespace kite {
+namespace {
+
+constexpr Gpa kCode = 0x3000, kHandlers = 0x4000, kData = 0x5000;
+constexpr Gpa kPml4 = 0x10000, kPdpt = 0x11000, kPageDirectory = 0x12000;
+constexpr Gpa kGdt = 0x20000, kIdt = 0x21000, kTss = 0x22000, kStack = 0x30000;
+constexpr u64 kLargePage = 0x87;  // present, writable, user, 2 MiB
+
+// A clock that moves by a microsecond each time it is looked at.
+class CountingClock final : public Clock {
+ public:
+  Nanos now() const override { return 1000 * ++looks; }
+  mutable Nanos looks = 0;
+};
+
+class RecordingPort final : public InterruptPort {
+ public:
+  bool pending() override { return false; }
+  std::optional<u8> acknowledge() override { return {}; }
+  u8 cr8() override { return 0; }
+  void set_cr8(u8) override {}
+  bool read_msr(u32, u64&) override { return false; }
+  bool write_msr(u32 index, u64 value) override {
+    if (index == msr::kTscDeadline) deadline = value;
+    return index == msr::kTscDeadline;
+  }
+  void set_tsc_offset(i64 value) override { offset = value; }
+  u64 deadline = 0;
+  i64 offset = 0;
+};
+
+class TcgSystem : public testing::Test {
+ protected:
+  TcgSystem() {
+    memory_ = std::move(*allocate(*parse_backend("ram,size=4M")));
+    AddressSpace::Edit(space_).map({0, memory_.size(), Region::ram("ram", memory_)});
+    accelerator_ = *tcg_kind().create({space_, ports_, clock_, model_});
+    vcpu_ = *accelerator_->create_vcpu({.interrupts = &port_});
+    put(kPml4, kPdpt | 7);
+    put(kPdpt, kPageDirectory | 7);
+    put(kPageDirectory, kLargePage);
+    put(kPageDirectory + 8, 0x200000 | kLargePage);
+    put(kGdt + 8, 0x00209a0000000000);  // 64-bit code
+    put(kTss + 4, kStack);
+    state_ = X86State::after_reset();
+    state_.cr0 = cr0::kPe | cr0::kPg | cr0::kEt;
+    state_.cr3 = kPml4;
+    state_.cr4 = cr4::kPae;
+    state_.efer = efer::kLme | efer::kLma | efer::kSce;
+    state_.segments[kCs] = {.selector = 8, .type = 11, .l = true};
+    state_.gdtr = {kGdt, 0xff};
+    state_.idtr = {kIdt, 0xfff};
+    state_.tr = {.selector = 0x18, .base = kTss, .limit = 0x67, .type = 11, .s = false};
+    state_.gpr[kRsp] = kStack;
+    state_.rip = kCode;
+  }
+
+  void put(Gpa at, u64 value) { space_.write_value(at, value, 8); }
+
+  // An interrupt gate to `code`, which is put in memory.
+  void handle(u8 vector, std::vector<u8> code, u8 stack_table = 0) {
+    const Gpa at = kHandlers + vector * 16u;
+    space_.write(at, code);
+    put(kIdt + vector * 16u, at | 8u << 16 | u64{stack_table} << 32 | u64{0x8e00} << 32);
+    put(kIdt + vector * 16u + 8, 0);
+  }
+
+  // Runs `code` from `state_` to its HLT; the state then.
+  X86State run(std::vector<u8> code) {
+    code.push_back(0xf4);
+    space_.write(kCode, code);
+    EXPECT_TRUE(vcpu_->set_state(state_));
+    auto exit = vcpu_->run(kNever);
+    EXPECT_TRUE(exit && exit->kind == Exit::Kind::kHalted);
+    return vcpu_->state();
+  }
+
+  AddressSpace space_;
+  PortSpace ports_;
+  CountingClock clock_;
+  RecordingPort port_;
+  HostMemory memory_;
+  CpuModel model_ = *find_cpu_model("max");
+  std::unique_ptr<Accelerator> accelerator_;
+  std::unique_ptr<Vcpu> vcpu_;
+  X86State state_;
+};
+
+TEST_F(TcgSystem, InvlpgOfAnyAddressInALargePageDropsAllOfIt) {
+  put(0x201000, 0x11);
+  put(0x1000, 0x22);
+  const X86State after = run({
+      0x48, 0x8b, 0x04, 0x25, 0x00, 0x10, 0x20, 0x00,                 // MOV RAX, [201000h]
+      0x48, 0xc7, 0x04, 0x25, 0x08, 0x20, 0x01, 0x00, 0x87, 0, 0, 0,  // the page moves to 0
+      0x0f, 0x01, 0x3c, 0x25, 0x00, 0x00, 0x20, 0x00,                 // INVLPG [200000h]
+      0x48, 0x8b, 0x1c, 0x25, 0x00, 0x10, 0x20, 0x00,                 // MOV RBX, [201000h]
+  });
+  EXPECT_EQ(after.gpr[kRax], 0x11u);
+  EXPECT_EQ(after.gpr[kRbx], 0x22u);
+}
+
+constexpr u8 kPopRax = 0x58, kHlt = 0xf4;
+
+TEST_F(TcgSystem, SyscallThatClearsTfIsNotASingleStep) {
+  handle(kDebugException, {kPopRax, kHlt});
+  space_.write(kData, std::vector<u8>{kHlt});
+  state_.rflags |= rflags::kTf;
+  state_.sfmask = rflags::kTf;
+  state_.star = u64{8} << 32;
+  state_.lstar = kData;
+  EXPECT_EQ(run({0x0f, 0x05}).rip, kData + 1);
+}
+
+TEST_F(TcgSystem, SysretThatSetsTfTrapsBeforeTheProgramsNextInstruction) {
+  handle(kDebugException, {kPopRax, kHlt});
+  space_.write(kData, std::vector<u8>{0x90, 0x90});
+  state_.gpr[kRcx] = kData;
+  state_.gpr[kR11] = rflags::kTf | rflags::kFixed;
+  state_.star = u64{0x10} << 48;
+  EXPECT_EQ(run({0x48, 0x0f, 0x07}).gpr[kRax], kData);
+}
+
+TEST_F(TcgSystem, StiHoldsOffInterruptsButNotTheSingleStep) {
+  handle(kDebugException, {kPopRax, kHlt});
+  state_.rflags |= rflags::kTf;
+  EXPECT_EQ(run({0xfb, 0x90}).gpr[kRax], kCode + 1);
+}
+
+TEST_F(TcgSystem, AnyDebugExceptionClearsGeneralDetect) {
+  handle(kDebugException, {0xff, 0xc3, 0x0f, 0x21, 0xf8, kHlt});  // INC EBX; MOV RAX, DR7
+  state_.rflags |= rflags::kTf;
+  state_.dr7 = dr7::kFixed | dr7::kGd;
+  const X86State after = run({0x90, 0x90});
+  EXPECT_EQ(after.gpr[kRbx], 1u);
+  EXPECT_EQ(after.gpr[kRax], dr7::kFixed);
+}
+
+TEST_F(TcgSystem, AStackOfTheInterruptTableBeyondTheTssIsAnInvalidTss) {
+  handle(kInvalidTss, {kPopRax, kHlt});
+  handle(0x40, {kHlt}, 7);
+  state_.tr.limit = 0x30;
+  EXPECT_EQ(run({0xcd, 0x40}).gpr[kRax], 0x18u);
+}
+
+TEST_F(TcgSystem, AGateToANonCanonicalAddressFaultsBeforeItIsTaken) {
+  handle(kGeneralProtection, {kPopRax, 0x5b, kHlt});  // error code; RBX = RIP
+  handle(0x40, {kHlt});
+  put(kIdt + 0x40 * 16 + 8, 0x8000);
+  const X86State after = run({0xcd, 0x40});
+  EXPECT_EQ(after.gpr[kRax], 0u);
+  EXPECT_EQ(after.gpr[kRbx], kCode);
+}
+
+TEST_F(TcgSystem, MovingTheTscMovesTheDeadlinesAndTheParavirtualClock) {
+  const X86State after = run({
+      0xb9, 0x01, 0x4d, 0x56, 0x4b,                       // MOV ECX, KVM_SYSTEM_TIME
+      0xb8, 0x01, 0x50, 0x00, 0x00, 0x31, 0xd2,           // MOV EAX, kData + 1; XOR EDX, EDX
+      0x0f, 0x30,                                         // WRMSR
+      0xb9, 0x10, 0,    0,    0,    0xba, 0,    1, 0, 0,  // MOV ECX, TSC; MOV EDX, 100h
+      0x0f, 0x30,                                         // WRMSR
+      0xb9, 0xe0, 0x06, 0,    0,    0xba, 0,    0, 0, 0,  // MOV ECX, TSC_DEADLINE; MOV EDX, 0
+      0xb8, 5,    0,    0,    0,    0x0f, 0x30,           // MOV EAX, 5; WRMSR
+  });
+  EXPECT_EQ(port_.deadline, 5u);
+  EXPECT_GT(port_.offset, i64{0xff} << 32);
+  EXPECT_EQ(space_.read_value(kData + 8, 8) >> 32, 0x100u);
+  EXPECT_EQ(after.tsc >> 32, 0x100u);
+}
+
+TEST_F(TcgSystem, InitLeavesTheTscAlone) {
+  EXPECT_TRUE(vcpu_->set_state(state_));
+  const u64 tsc = vcpu_->state().tsc;
+  const Nanos looks = clock_.looks;
+  vcpu_->signal(Signal::kInit, 0);
+  vcpu_->signal(Signal::kSipi, 3);  // nobody waits for it: the boot processor runs
+  EXPECT_TRUE(vcpu_->run(clock_.looks * 1000));
+  EXPECT_EQ(vcpu_->state().cr0 & cr0::kPg, 0u);
+  const u64 moved = vcpu_->state().tsc - tsc;
+  EXPECT_EQ(moved, static_cast<u64>(clock_.looks - looks) * 1000 * model_.tsc_hz / 1'000'000'000);
+}
+
+TEST_F(TcgSystem, ADirtyLogSeesStoresThatWentStraightToMemoryBefore) {
+  // XOR EAX, EAX; 1: MOV [5000h], AL; JMP 1b
+  space_.write(kCode, std::vector<u8>{0x31, 0xc0, 0x88, 0x04, 0x25, 0, 0x50, 0, 0, 0xeb, 0xf7});
+  EXPECT_TRUE(vcpu_->set_state(state_));
+  EXPECT_TRUE(vcpu_->run(0));  // its deadline has passed: some thousand turns
+  space_.dirty_log().start(memory_.data(), memory_.size());
+  EXPECT_TRUE(vcpu_->run(0));
+  const std::vector<u64> dirty = space_.dirty_log().collect();
+  EXPECT_NE(std::find(dirty.begin(), dirty.end(), kData / kPageSize), dirty.end());
+  space_.dirty_log().stop();
+}
+
+}  // namespace
+}  // namespace kite
