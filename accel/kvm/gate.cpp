@@ -1,6 +1,5 @@
 #include "accel/kvm/gate.h"
 
-#include <sched.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -68,9 +67,14 @@ void Entrance::clear() {
 bool Entrance::enter() {
   inside_.store(true);
   if (!gate_.closed_.load()) return true;
-  inside_.store(false);
+  leave();  // who closes it may have seen this vCPU inside already
   gate_.closed_.wait(true);
   return false;
+}
+
+void Entrance::leave() {
+  inside_.store(false);
+  if (gate_.closed_.load()) inside_.notify_all();
 }
 
 void Entrance::poke() {
@@ -85,7 +89,7 @@ void Gate::close() {
   std::lock_guard lock(mutex_);
   for (Entrance* entrance : entrances_) {
     if (entrance->inside_.load()) entrance->poke();
-    while (entrance->inside_.load()) sched_yield();
+    entrance->inside_.wait(true);
   }
 }
 

@@ -50,7 +50,7 @@ class Entrance {
   void clear();
   // Around KVM_RUN; false: the gate was closed, look for requests again.
   bool enter();
-  void leave() { inside_.store(false); }
+  void leave();
 
   // Makes KVM_RUN come back. Any thread.
   void poke();

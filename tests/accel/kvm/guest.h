@@ -170,7 +170,8 @@ class KvmGuest : public ::testing::Test {
     return state;
   }
 
-  Exit run(Nanos duration = 20 * kSecond) {
+  // Long, for hosts that are loaded and interpret guest code.
+  Exit run(Nanos duration = 60 * kSecond) {
     auto exit = vcpu->run(clock.now() + duration);
     EXPECT_TRUE(exit) << exit.error().message;
     return exit.value_or(Exit{Exit::Kind::kDebug});
