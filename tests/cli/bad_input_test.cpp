@@ -116,7 +116,7 @@ TEST_F(BadInput, AnOptionWithoutItsValueIs64) {
 }
 
 TEST_F(BadInput, AnUnknownBackendIs64AndTheOthersAreNamed) {
-  expect_run_error({"--memory-backend", "mmfd"}, 64, "memfd");
+  expect_run_error({"--memory-backend", "fiel"}, 64, "'file'");
 }
 
 TEST_F(BadInput, AnUnwritableLogIs74) {

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/sanitizer.h"
+
 namespace kite::test {
 
 // How many descriptors this process has open.
@@ -46,18 +48,5 @@ class TemporaryDirectory {
  private:
   std::string path_;
 };
-
-// Built with a sanitizer that takes most of the address space for itself?
-#if defined(__has_feature)
-#define KITE_HAS_FEATURE(feature) __has_feature(feature)
-#else
-#define KITE_HAS_FEATURE(feature) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
-    KITE_HAS_FEATURE(address_sanitizer) || KITE_HAS_FEATURE(thread_sanitizer)
-constexpr bool kSanitizer = true;
-#else
-constexpr bool kSanitizer = false;
-#endif
 
 }  // namespace kite::test

@@ -16,6 +16,7 @@
 #include "tests/isa/host/guest_runner.h"
 #include "tests/isa/host/native.h"
 #include "tests/isa/support/disassembler.h"
+#include "tests/sanitizer.h"
 
 namespace kite::isa {
 namespace {
@@ -142,6 +143,8 @@ class HostCpu : public ::testing::Test {
   static constexpr unsigned kShown = 60;
 
   void SetUp() override {
+    if (test::kSanitizer)
+      GTEST_SKIP() << "the sanitizer's shadow memory lies where the cases expect nothing";
     model_ = *find_cpu_model("max");
     decoder_ = std::make_unique<tcg::Decoder>(model_);
     auto started = native_.start();
@@ -149,7 +152,7 @@ class HostCpu : public ::testing::Test {
     auto guest = GuestRunner::create(tcg_kind(), model_);
     ASSERT_TRUE(guest) << guest.error().message;
     guest_ = std::move(*guest);
-    seed_ = from_environment("KITE_ISA_SEED", std::random_device()());
+    seed_ = from_environment("KITE_ISA_SEED", 1);
     random_.seed(seed_);
     budget_ = from_environment("KITE_ISA_CASES", 150'000);
     std::printf("seed %llu, %llu cases\n", static_cast<unsigned long long>(seed_),
