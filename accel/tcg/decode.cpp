@@ -201,7 +201,7 @@ bool DecodeRun::vex(u8 first) {
 bool DecodeRun::opcode() {
   if (!next(opcode_)) return false;
   if (opcode_ == 0xc4 || opcode_ == 0xc5) {
-    if (at_ >= bytes_.size()) return code64() ? false : false;
+    if (at_ >= bytes_.size()) return false;
     if ((code64() || (mode_.protected_mode && !mode_.v86 && (bytes_[at_] & 0xc0) == 0xc0)))
       return vex(opcode_);
   }

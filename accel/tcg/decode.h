@@ -32,10 +32,6 @@ class Decoder {
   static const Row* row_of(const Insn& insn);
 
  private:
-  struct Candidate {
-    u16 row;
-    u8 specificity;
-  };
   friend class DecodeRun;
   std::array<std::array<std::vector<u16>, 256>, 4>
       maps_;  // rows by opcode map and opcode, most specific first

@@ -41,24 +41,20 @@ constexpr auto popcnt = []<class T>(Cpu& cpu, T& dst, T src) {
   cpu.flags.set(src == 0 ? kZf : 0);
 };
 
-constexpr auto cmpxchg = []<class T>(Cpu& cpu, const Insn& insn, T& dst, T& accumulator, T src) {
+constexpr auto cmpxchg = []<class T>(Cpu& cpu, T& dst, T& accumulator, T src) {
   const T before = dst;
   cpu.flags.sub<T>(accumulator, before, static_cast<T>(accumulator - before));
-  if (accumulator == before) {
+  if (accumulator == before)
     dst = src;
-    // rAX is written back last, and may be the destination.
-    if (!insn.is_memory && insn.rm == kRax * 8) accumulator = src;
-  } else {
+  else
     accumulator = before;
-  }
 };
 
-constexpr auto xadd = []<class T>(Cpu& cpu, const Insn& insn, T& dst, T& src) {
+constexpr auto xadd = []<class T>(Cpu& cpu, T& dst, T& src) {
   const T before = dst;
   dst = static_cast<T>(before + src);
   cpu.flags.add<T>(before, src, dst);
-  // Of one register twice the sum stays (SDM 2B); the source is written back last.
-  src = !insn.is_memory && insn.rm == insn.reg ? dst : before;
+  src = before;
 };
 
 // CMPXCHG8B and CMPXCHG16B: rDX:rAX against memory, rCX:rBX into it. Half is one register's part.
