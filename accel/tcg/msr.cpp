@@ -100,7 +100,7 @@ void Cpu::move_tsc(u64 change) {
 }
 
 CpuidLeaf Cpu::cpuid(u32 leaf, u32 subleaf) const {
-  return model.leaf(leaf, subleaf, {config.apic_id, cr4});
+  return model.leaf(leaf, subleaf, {config.apic_id, cr4, fpu.xcr0});
 }
 
 Flow Cpu::read_msr(u32 index, u64& value) {

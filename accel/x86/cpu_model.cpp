@@ -4,7 +4,9 @@
 #include <array>
 #include <cstring>
 
+#include "accel/x86/cpu_model_list.h"
 #include "accel/x86/registers.h"
+#include "accel/x86/xsave_layout.h"
 #include "base/bits.h"
 #include "base/nearest.h"
 
@@ -12,42 +14,6 @@ namespace kite {
 namespace {
 
 constexpr u32 kApicHz = 1'000'000'000;  // what KVM's own local APIC counts at
-
-// What an AMD processor of family 15 has, QEMU's qemu64 without the parts Kite does not have.
-constexpr Feature kBaseline[] = {
-    Feature::kFpu,        Feature::kDe,       Feature::kPse,         Feature::kTsc,
-    Feature::kMsr,        Feature::kPae,      Feature::kCx8,         Feature::kApic,
-    Feature::kSep,        Feature::kPge,      Feature::kCmov,        Feature::kPat,
-    Feature::kClflush,    Feature::kMmx,      Feature::kFxsr,        Feature::kSse,
-    Feature::kSse2,       Feature::kSse3,     Feature::kCx16,        Feature::kX2apic,
-    Feature::kSyscall,    Feature::kNx,       Feature::kLm,          Feature::kLahfLm,
-    Feature::kArat,       Feature::kKvmClock, Feature::kKvmClockOld, Feature::kKvmClockStable,
-    Feature::kHypervisor,
-};
-
-// The micro-architecture level x86-64-v2 (x86-64 psABI 3.1.1), and what spares a kernel flushes,
-// exits and calibration.
-constexpr Feature kVersion2[] = {
-    Feature::kSsse3,  Feature::kSse41,   Feature::kSse42,   Feature::kPopcnt,
-    Feature::kPcid,   Feature::kInvpcid, Feature::kXsave,   Feature::kTscDeadline,
-    Feature::kRdrand, Feature::kRdtscp,  Feature::kPage1gb, Feature::kFsgsbase,
-    Feature::kSmep,   Feature::kSmap,    Feature::kUmip,    Feature::kErms,
-    Feature::kInvtsc,
-};
-
-struct Named {
-  std::string_view name;
-  std::string_view brand;  // at most 47 characters
-  std::span<const Feature> beyond_baseline;
-};
-
-// The first is the default.
-constexpr Named kModels[] = {
-    {"x86-64-v2", "Kite x86-64-v2 processor", kVersion2},
-    {"qemu64", "Kite baseline x86-64 processor", {}},
-    {"max", "Kite processor with everything", kVersion2},
-    {"host", "Kite processor with everything", kVersion2},
-};
 
 u32& register_of(CpuidLeaf& leaf, u8 reg) {
   u32* const registers[] = {&leaf.eax, &leaf.ebx, &leaf.ecx, &leaf.edx};
@@ -80,6 +46,8 @@ std::vector<CpuidEntry> skeleton(const CpuModel& model, std::string_view brand) 
       {7, 0, {}},
       {13, 0, {}},
       {13, 1, {}},
+      {13, 2, {}},
+      {13, 9, {}},
       {0x40000000, {}, {0x40000010, load<u32>("KVMK"), load<u32>("VMKV"), load<u32>("M\0\0")}},
       {0x40000001, {}, {}},
       {0x40000010, {}, {static_cast<u32>(model.tsc_hz / 1000), kApicHz / 1000, 0, 0}},
@@ -97,9 +65,22 @@ std::vector<CpuidEntry> skeleton(const CpuModel& model, std::string_view brand) 
 // Other emulators' spellings.
 std::string_view canonical_feature(std::string_view name) {
   constexpr std::array<std::string_view, 2> kAliases[] = {
-      {"sse4_1", "sse4.1"},   {"sse4_2", "sse4.2"},   {"sse4-1", "sse4.1"},
-      {"sse4-2", "sse4.2"},   {"pni", "sse3"},        {"tsc_deadline", "tsc-deadline"},
-      {"lahf-lm", "lahf_lm"}, {"cmpxchg16b", "cx16"}, {"constant_tsc", "invtsc"},
+      {"sse4_1", "sse4.1"},
+      {"sse4_2", "sse4.2"},
+      {"sse4-1", "sse4.1"},
+      {"sse4-2", "sse4.2"},
+      {"pni", "sse3"},
+      {"tsc_deadline", "tsc-deadline"},
+      {"lahf-lm", "lahf_lm"},
+      {"cmpxchg16b", "cx16"},
+      {"constant_tsc", "invtsc"},
+      {"abm", "lzcnt"},
+      {"sha_ni", "sha"},
+      {"sha-ni", "sha"},
+      {"bmi", "bmi1"},
+      {"pclmul", "pclmulqdq"},
+      {"3dnowprefetch", "prefetchw"},
+      {"tsc_adjust", "tsc-adjust"},
   };
   for (const auto& [alias, meant] : kAliases) {
     if (name == alias) return meant;
@@ -123,13 +104,34 @@ Result<> apply_feature(CpuModel& model, std::string_view word) {
   return fail(ErrorKind::kUsage, "--cpu: no feature '{}'{}", name, suggestion(name, names));
 }
 
-CpuModel make(const Named& named) {
+CpuModel make(const NamedCpuModel& named) {
   CpuModel model;
   model.name = named.name;
   model.cpuid = skeleton(model, named.brand);
-  for (Feature feature : kBaseline) model.set(feature, true);
-  for (Feature feature : named.beyond_baseline) model.set(feature, true);
+  for (std::span<const Feature> list : named.features)
+    for (Feature feature : list) model.set(feature, true);
   return model;
+}
+
+// Leaf 0Dh: what XSAVE saves and where, or nothing (SDM 2A "CPUID"). The sizes for what XCR0 has
+// enabled are the vCPU's.
+void describe_xsave(CpuModel& model) {
+  const bool present = model.has(Feature::kXsave);
+  u64 components = present ? xcr0::kX87 | xcr0::kSse : 0;
+  if (model.has(Feature::kAvx)) components |= xcr0::kAvx;
+  if (model.has(Feature::kPku)) components |= xcr0::kPkru;
+  for (CpuidEntry& entry : model.cpuid) {
+    if (entry.leaf != 13) continue;
+    if (entry.subleaf == 0) {
+      const u32 size = present ? xsave::standard_size(components) : 0;
+      entry.value = {static_cast<u32>(components), present ? xsave::kExtendedAt : 0, size, 0};
+    }
+    for (const xsave::Component& c : xsave::kComponents) {
+      if (entry.subleaf != c.number) continue;
+      entry.value = {};
+      if (components & c.mask()) entry.value = {c.size, c.standard_offset, 0, 0};
+    }
+  }
 }
 
 }  // namespace
@@ -146,6 +148,11 @@ CpuidLeaf CpuModel::leaf(u32 leaf, u32 subleaf, const CpuidContext& vcpu) const 
   if (leaf == 1) {
     value.ebx |= vcpu.apic_id << 24;
     if (vcpu.cr4 & cr4::kOsxsave) value.ecx |= 1u << 27;  // OSXSAVE
+  }
+  if (leaf == 7 && subleaf == 0 && (vcpu.cr4 & cr4::kPke)) value.ecx |= 1u << 4;  // OSPKE
+  if (leaf == 13 && has(Feature::kXsave)) {
+    if (subleaf == 0) value.ebx = xsave::standard_size(vcpu.xcr0);
+    if (subleaf == 1 && has(Feature::kXsavec)) value.ebx = xsave::compacted_size(vcpu.xcr0);
   }
   return value;
 }
@@ -168,13 +175,10 @@ void CpuModel::set(Feature feature, bool present) {
     u32& word = register_of(entry.value, place.reg);
     word = present ? word | mask : word & ~mask;
   }
-  if (feature == Feature::kXsave) {  // leaf 13 describes what XSAVE saves, or nothing
-    for (CpuidEntry& entry : cpuid) {
-      if (entry.leaf == 13 && entry.subleaf == 0) {
-        // EAX:EDX are the XCR0 bits; EBX and ECX the size of the XSAVE area for them.
-        entry.value = present ? CpuidLeaf{xcr0::kX87 | xcr0::kSse, 576, 576, 0} : CpuidLeaf{};
-      }
-    }
+  describe_xsave(*this);
+  for (const FeatureDependency& rule : feature_dependencies()) {
+    if (present && rule.feature == feature && !has(rule.base)) set(rule.base, true);
+    if (!present && rule.base == feature && has(rule.feature)) set(rule.feature, false);
   }
 }
 
@@ -199,6 +203,7 @@ u64 CpuModel::cr4_bits() const {
       {Feature::kXsave, cr4::kOsxsave},
       {Feature::kSmep, cr4::kSmep},
       {Feature::kSmap, cr4::kSmap},
+      {Feature::kPku, cr4::kPke},
   };
   u64 bits = cr4::kPce;  // RDPMC itself finds no counter; every processor since the P6 has the bit
   for (const Rule& rule : kRules) {
@@ -222,14 +227,15 @@ u64 CpuModel::xcr0_bits() const {
 
 std::vector<std::string_view> cpu_model_names() {
   std::vector<std::string_view> names;
-  for (const Named& named : kModels) names.push_back(named.name);
+  for (const NamedCpuModel& named : named_cpu_models()) names.push_back(named.name);
   return names;
 }
 
 Result<CpuModel> find_cpu_model(std::string_view text) {
   std::string_view name = text.substr(0, text.find(','));
-  const auto* named = std::ranges::find(kModels, name, &Named::name);
-  if (named == std::end(kModels)) {
+  const std::span<const NamedCpuModel> models = named_cpu_models();
+  const auto named = std::ranges::find(models, name, &NamedCpuModel::name);
+  if (named == models.end()) {
     return fail(ErrorKind::kUsage, "--cpu: no model '{}'{}", name,
                 suggestion(name, cpu_model_names()));
   }

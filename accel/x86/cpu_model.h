@@ -28,6 +28,7 @@ struct CpuidEntry {
 struct CpuidContext {
   u32 apic_id = 0;
   u64 cr4 = 0;
+  u64 xcr0 = 1;
 };
 
 // A named processor. CPUID is answered from this table only; what the host has never shows.
@@ -44,6 +45,7 @@ struct CpuModel {
   CpuidLeaf leaf(u32 leaf, u32 subleaf, const CpuidContext& vcpu) const;
 
   bool has(Feature feature) const;
+  // Switches what depends on the feature off with it, and what it depends on on with it.
   void set(Feature feature, bool present);
 
   // The bits of CR4, EFER and XCR0 that the features let a guest set; others raise #GP.

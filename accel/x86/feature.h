@@ -15,10 +15,12 @@ enum class FeatureWord : u8 {
   k6Eax,
   k7Ebx,
   k7Ecx,
+  k7Edx,
   kD1Eax,
   kExtended1Ecx,  // leaf 80000001h
   kExtended1Edx,
   kExtended7Edx,  // leaf 80000007h
+  kExtended8Ebx,  // leaf 80000008h
   kKvmEax,        // leaf 40000001h
 };
 
@@ -74,6 +76,7 @@ enum class Feature : u16 {
   kArat = feature_at(FeatureWord::k6Eax, 2),
 
   kFsgsbase = feature_at(FeatureWord::k7Ebx, 0),
+  kTscAdjust = feature_at(FeatureWord::k7Ebx, 1),
   kBmi1 = feature_at(FeatureWord::k7Ebx, 3),
   kAvx2 = feature_at(FeatureWord::k7Ebx, 5),
   kSmep = feature_at(FeatureWord::k7Ebx, 7),
@@ -84,10 +87,19 @@ enum class Feature : u16 {
   kAdx = feature_at(FeatureWord::k7Ebx, 19),
   kSmap = feature_at(FeatureWord::k7Ebx, 20),
   kClflushopt = feature_at(FeatureWord::k7Ebx, 23),
+  kClwb = feature_at(FeatureWord::k7Ebx, 24),
   kSha = feature_at(FeatureWord::k7Ebx, 29),
   kUmip = feature_at(FeatureWord::k7Ecx, 2),
+  kPku = feature_at(FeatureWord::k7Ecx, 3),
+  kGfni = feature_at(FeatureWord::k7Ecx, 8),
+  kVaes = feature_at(FeatureWord::k7Ecx, 9),
+  kVpclmulqdq = feature_at(FeatureWord::k7Ecx, 10),
+  kRdpid = feature_at(FeatureWord::k7Ecx, 22),
+  kFsrm = feature_at(FeatureWord::k7Edx, 4),
+  kSerialize = feature_at(FeatureWord::k7Edx, 14),
 
   kXsaveopt = feature_at(FeatureWord::kD1Eax, 0),
+  kXsavec = feature_at(FeatureWord::kD1Eax, 1),
   kXgetbv1 = feature_at(FeatureWord::kD1Eax, 2),
 
   kLahfLm = feature_at(FeatureWord::kExtended1Ecx, 0),
@@ -100,6 +112,8 @@ enum class Feature : u16 {
   kLm = feature_at(FeatureWord::kExtended1Edx, 29),
 
   kInvtsc = feature_at(FeatureWord::kExtended7Edx, 8),
+
+  kWbnoinvd = feature_at(FeatureWord::kExtended8Ebx, 9),
 
   kKvmClockOld = feature_at(FeatureWord::kKvmEax, 0),
   kKvmClock = feature_at(FeatureWord::kKvmEax, 3),
@@ -120,5 +134,13 @@ struct FeatureName {
 };
 // Every feature a model may have, in the order of CPUID.
 std::span<const FeatureName> feature_names();
+
+// What a feature is built on: without `base` no processor has `feature`, and software that finds
+// the one takes the other for granted (SDM 1 14.3, 13.2; Linux arch/x86/kernel/cpu/cpuid-deps.c).
+struct FeatureDependency {
+  Feature feature;
+  Feature base;
+};
+std::span<const FeatureDependency> feature_dependencies();
 
 }  // namespace kite

@@ -94,6 +94,7 @@ namespace xcr0 {
 inline constexpr u64 kX87 = bit(0);  // always one
 inline constexpr u64 kSse = bit(1);
 inline constexpr u64 kAvx = bit(2);
+inline constexpr u64 kPkru = bit(9);
 }  // namespace xcr0
 
 namespace dr6 {

@@ -69,6 +69,47 @@ TEST(CpuModel, WithoutXsaveThereIsNothingToSave) {
   EXPECT_EQ(model("x86-64-v2,-xsave").leaf(13, 0), CpuidLeaf{});
 }
 
+TEST(CpuModel, WhatAFeatureIsBuiltOnComesAndGoesWithIt) {
+  const CpuModel with = model("qemu64,+avx2,+vaes,+pku");
+  for (Feature base : {Feature::kAvx, Feature::kXsave, Feature::kSse42, Feature::kAes})
+    EXPECT_TRUE(with.has(base)) << static_cast<int>(base);
+  const CpuModel without = model("qemu64,+avx2,+fma,+f16c,+vaes,+vpclmulqdq,+bmi2,-avx");
+  for (Feature gone : {Feature::kAvx, Feature::kAvx2, Feature::kFma, Feature::kF16c, Feature::kVaes,
+                       Feature::kVpclmulqdq})
+    EXPECT_FALSE(without.has(gone)) << static_cast<int>(gone);
+  for (Feature stays : {Feature::kXsave, Feature::kAes, Feature::kPclmulqdq, Feature::kBmi2})
+    EXPECT_TRUE(without.has(stays)) << static_cast<int>(stays);
+  EXPECT_FALSE(model("qemu64,+avx2,+pku,-xsave").has(Feature::kAvx2));
+  EXPECT_FALSE(model("qemu64,+avx2,+pku,-xsave").has(Feature::kPku));
+}
+
+TEST(CpuModel, NoModelHasAFeatureWithoutWhatItIsBuiltOn) {
+  for (std::string_view name : cpu_model_names())
+    for (const FeatureDependency& rule : feature_dependencies())
+      EXPECT_TRUE(!model(name).has(rule.feature) || model(name).has(rule.base)) << name;
+}
+
+TEST(CpuModel, TheXsaveLeafDescribesTheAreaAndFollowsXcr0) {
+  const CpuModel wide = model("x86-64-v2,+avx,+pku,+xsavec");
+  EXPECT_EQ(wide.leaf(13, 0), (CpuidLeaf{0x207, 576, 840, 0}));
+  EXPECT_EQ(wide.leaf(13, 2), (CpuidLeaf{256, 576, 0, 0}));
+  EXPECT_EQ(wide.leaf(13, 9), (CpuidLeaf{8, 832, 0, 0}));
+  EXPECT_EQ(wide.leaf(13, 0, {.xcr0 = 1}).ebx, 576u);
+  EXPECT_EQ(wide.leaf(13, 0, {.xcr0 = 7}).ebx, 832u);
+  EXPECT_EQ(wide.leaf(13, 0, {.xcr0 = 0x203}).ebx, 840u);
+  EXPECT_EQ(wide.leaf(13, 1, {.xcr0 = 0x203}).ebx, 584u);  // compacted
+  EXPECT_EQ(wide.leaf(13, 1, {.xcr0 = 0x207}).ebx, 840u);
+  EXPECT_EQ(wide.xcr0_bits(), xcr0::kX87 | xcr0::kSse | xcr0::kAvx | xcr0::kPkru);
+  EXPECT_EQ(model("x86-64-v2,+avx,-avx").leaf(13, 2), CpuidLeaf{});
+}
+
+TEST(CpuModel, ProtectionKeysShowWhetherTheSystemHasThemOn) {
+  const CpuModel keys = model("x86-64-v2,+pku");
+  EXPECT_TRUE(keys.cr4_bits() & cr4::kPke);
+  EXPECT_EQ(keys.leaf(7, 0, {.cr4 = 0}).ecx & (3 << 3), 1u << 3);
+  EXPECT_EQ(keys.leaf(7, 0, {.cr4 = cr4::kPke}).ecx & (3 << 3), 3u << 3);
+}
+
 TEST(CpuModel, AmdRepeatsLeaf1InTheExtendedLeaf) {
   CpuModel v2 = model("x86-64-v2");
   EXPECT_TRUE(v2.leaf(0x80000001, 0).edx & 1);  // FPU
@@ -77,7 +118,7 @@ TEST(CpuModel, AmdRepeatsLeaf1InTheExtendedLeaf) {
 }
 
 TEST(CpuModel, ErrorsNameTheClosestName) {
-  auto wrong_model = find_cpu_model("x86-64-v3");
+  auto wrong_model = find_cpu_model("x86-64-v9");
   ASSERT_FALSE(wrong_model);
   EXPECT_EQ(wrong_model.error().kind, ErrorKind::kUsage);
   EXPECT_NE(wrong_model.error().message.find("'x86-64-v2'"), std::string::npos);
