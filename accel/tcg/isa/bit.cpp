@@ -1,4 +1,5 @@
-// Bit instructions: BT, BTS, BTR, BTC, BSF, BSR, POPCNT; and the atomics CMPXCHG, XADD, CMPXCHG8B, CMPXCHG16B.
+// Bit instructions: BT, BTS, BTR, BTC, BSF, BSR, TZCNT, LZCNT, POPCNT; and the atomics CMPXCHG, XADD, CMPXCHG8B,
+// CMPXCHG16B.
 #include "accel/tcg/isa/row.h"
 
 namespace kite::tcg {
@@ -34,6 +35,16 @@ constexpr auto bsf = []<class T>(Cpu& cpu, T& dst, T src) {
 constexpr auto bsr = []<class T>(Cpu& cpu, T& dst, T src) {
   if (src) dst = static_cast<T>(kMask<T> - static_cast<unsigned>(std::countl_zero(src)));
   cpu.flags.logic<T>(src);
+};
+
+// Without their feature the bytes mean BSF and BSR: F3h is ignored there (SDM 2B "LZCNT").
+constexpr auto tzcnt = []<class T>(Cpu& cpu, T& dst, T src) {
+  dst = static_cast<T>(std::countr_zero(src));
+  cpu.flags.result<T>(dst, src == 0, false);
+};
+constexpr auto lzcnt = []<class T>(Cpu& cpu, T& dst, T src) {
+  dst = static_cast<T>(std::countl_zero(src));
+  cpu.flags.result<T>(dst, src == 0, false);
 };
 
 constexpr auto popcnt = []<class T>(Cpu& cpu, T& dst, T src) {
@@ -99,6 +110,8 @@ constexpr Row kRows[] = {
     row("0F BA /7 ib", "btc", rw(Ev), r(sIb), "-- --M", lockable, btc),
     row("0F BC /r", "bsf", rw(Gv), r(Ev), "--M---", bsf),
     row("0F BD /r", "bsr", rw(Gv), r(Ev), "--M---", bsr),
+    row("F3 0F BC /r", "tzcnt", w(Gv), r(Ev), "--M--M", Feature::kBmi1, tzcnt),
+    row("F3 0F BD /r", "lzcnt", w(Gv), r(Ev), "--M--M", Feature::kLzcnt, lzcnt),
     row("F3 0F B8 /r", "popcnt", w(Gv), r(Ev), "00M000", Feature::kPopcnt, popcnt),
 
     row("0F B0 /r", "cmpxchg", rw(Eb), rw(AccumulatorB), r(Gb), "MMMMMM", lockable, cmpxchg),

@@ -17,6 +17,7 @@ struct Row;
   X(sse_convert)         \
   X(sse4)                \
   X(sse_string)          \
+  X(crypto)              \
   X(x87_arithmetic)      \
   X(x87_transfer)        \
   X(x87_control)         \
@@ -25,6 +26,7 @@ struct Row;
   X(shift)               \
   X(multiply)            \
   X(bit)                 \
+  X(bmi)                 \
   X(branch)              \
   X(stack)               \
   X(string)              \

@@ -197,6 +197,27 @@ struct GeneralReg {
   }
 };
 
+// B: the general register that VEX.vvvv names.
+template <SizeLetter L>
+struct GeneralVvvv {
+  static constexpr Place place = Place::kVvvv;
+  static constexpr u8 bytes = letter_bytes(L);
+  static constexpr bool sized = bytes == 0;
+  static constexpr bool vector = false;
+  template <unsigned W>
+  using Value = typename TypeOf<L, W>::T;
+  template <unsigned W, Use U>
+  static bool fetch(Cpu& cpu, const Insn& insn, Value<W>& value, Spot&) {
+    if constexpr (U != Use::kWrite) value = cpu.get<Value<W>>(insn.vreg);
+    return true;
+  }
+  template <unsigned W, Use U>
+  static bool commit(Cpu& cpu, const Insn& insn, Value<W> value, const Spot&) {
+    cpu.put<Value<W>>(insn.vreg, value);
+    return true;
+  }
+};
+
 // A register that the encoding does not name.
 template <SizeLetter L, u8 Offset>
 struct FixedRegister {
@@ -304,6 +325,7 @@ KITE_OPERAND(Gd, GeneralReg<SizeLetter::kD, Place::kModReg>);
 KITE_OPERAND(Gq, GeneralReg<SizeLetter::kQ, Place::kModReg>);
 KITE_OPERAND(Gv, GeneralReg<SizeLetter::kV, Place::kModReg>);
 KITE_OPERAND(Gy, GeneralReg<SizeLetter::kY, Place::kModReg>);
+KITE_OPERAND(By, GeneralVvvv<SizeLetter::kY>);
 KITE_OPERAND(Zb, GeneralReg<SizeLetter::kB, Place::kOpcode>);
 KITE_OPERAND(Zv, GeneralReg<SizeLetter::kV, Place::kOpcode>);
 KITE_OPERAND(AL, FixedRegister<SizeLetter::kB, kRax * 8>);

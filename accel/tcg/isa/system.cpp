@@ -202,6 +202,15 @@ constexpr auto rdrand = []<class T>(Cpu& cpu, T& value) {
   cpu.flags.set(kCf);
 };
 
+// TSC_AUX as RDTSCP gives it, which needs no RDTSC permission (SDM 2B "RDPID").
+constexpr auto rdpid = []<class T>(Cpu& cpu, T& value) { value = static_cast<T>(cpu.msr.tsc_aux); };
+
+// Nothing is fetched or executed ahead here but what the rest of the block has decoded.
+constexpr auto serialize = [](Cpu& cpu, const Insn& insn) {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  return cpu.leave(insn);
+};
+
 constexpr auto bound = []<class T>(Cpu& cpu, const Insn& insn, T index, u64) {
   using S = std::make_signed_t<T>;
   struct Limits {
@@ -215,7 +224,7 @@ constexpr auto bound = []<class T>(Cpu& cpu, const Insn& insn, T index, u64) {
 constexpr auto undefined_op = [](Cpu& cpu) { return cpu.undefined_opcode(); };
 constexpr auto undefined_rm = [](Cpu& cpu, auto, auto) { return cpu.undefined_opcode(); };
 
-// CLFLUSH touches its line like a load.
+// CLFLUSH, CLFLUSHOPT and CLWB touch their line like a load.
 constexpr auto clflush = [](Cpu& cpu, const Insn& insn, u64) {
   u64 linear;
   u8 unused;
@@ -249,6 +258,8 @@ constexpr Row kRows[] = {
         ends_block, invpcid),
     row("0F 08", "invd", "      ", cpl0, nop),
     row("0F 09", "wbinvd", "      ", cpl0, nop),
+    row("F3 0F 09", "wbnoinvd", "      ", cpl0, Feature::kWbnoinvd, nop),
+    row("NP 0F 01 E8", "serialize", "      ", ends_block, Feature::kSerialize, serialize),
     row("0F A2", "cpuid", "      ", cpuid),
     row("0F 31", "rdtsc", "      ", rdtsc),
     row("0F 01 F9", "rdtscp", "      ", Feature::kRdtscp, rdtscp),
@@ -262,11 +273,16 @@ constexpr Row kRows[] = {
     row("F3 0F AE /3", "wrgsbase", r(Ry), "      ", only64, Feature::kFsgsbase, write_base<kGs>),
     row("NP 0F 01 CA", "clac", "      ", Feature::kSmap, clac),
     row("NP 0F 01 CB", "stac", "      ", Feature::kSmap, stac),
-    row("0F C7 /6", "rdrand", w(Rv), "00000M", Feature::kRdrand, rdrand),
+    // F3h before /6 is another instruction (SENDUIPI).
+    row("0F C7 /6", "rdrand", w(Rv), "00000M", no_rep, Feature::kRdrand, rdrand),
+    row("0F C7 /7", "rdseed", w(Rv), "00000M", no_rep, Feature::kRdseed, rdrand),
+    row("F3 0F C7 /7", "rdpid", w(Ry), "      ", force64, Feature::kRdpid, rdpid),
     row("62 /r", "bound", r(Gv), r(M), "      ", not64, bound),
     row("0F 0B", "ud2", "      ", undefined, undefined_op),
     row("0F B9 /r", "ud1", r(Gv), r(EvOwn), "      ", undefined, undefined_rm),
     row("0F FF /r", "ud0", r(Gv), r(EvOwn), "      ", undefined, undefined_rm),
+    row("66 0F AE /7", "clflushopt", r(M), "      ", Feature::kClflushopt, clflush),
+    row("66 0F AE /6", "clwb", r(M), "      ", Feature::kClwb, clflush),
     row("NP 0F AE /7", "clflush", r(M), "      ", Feature::kClflush, clflush),
     row("NP 0F AE E8+i", "lfence", "      ", Feature::kSse2, fence),
     row("NP 0F AE F0+i", "mfence", "      ", Feature::kSse2, fence),
