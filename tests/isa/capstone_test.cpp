@@ -11,6 +11,7 @@
 #include "tests/isa/support/aliases.h"
 #include "tests/isa/support/disassembler.h"
 #include "tests/isa/support/encodings.h"
+#include "tests/isa/support/host_features.h"
 
 namespace kite::isa {
 namespace {
@@ -22,7 +23,7 @@ using tcg::Row;
 constexpr u64 kAddress = 0x401000;
 
 const tcg::Decoder& decoder() {
-  static const CpuModel model = *find_cpu_model("max");
+  static const CpuModel model = model_with_everything();
   static const tcg::Decoder the_decoder(model);
   return the_decoder;
 }
@@ -249,10 +250,13 @@ void check_memory(Case& test, const Disassembler& disassembler, Report& report) 
 void check_register(Case& test, const tcg::OperandSpec& spec, const Disassembler& disassembler,
                     Report& report) {
   const bool in_rm = spec.place == Place::kModRm || spec.place == Place::kModRmRegister;
+  const u8 offset = in_rm                        ? test.insn.rm
+                    : spec.place == Place::kVvvv ? test.insn.vreg
+                                                 : test.insn.reg;
   // The letter y is never 16 bits wide.
   const bool y = spec.name[1] == 'y';
-  const std::string ours = register_name(in_rm ? test.insn.rm : test.insn.reg, spec.bytes,
-                                         std::max<unsigned>(test.insn.width, y ? 2 : 1));
+  const std::string ours =
+      register_name(offset, spec.bytes, std::max<unsigned>(test.insn.width, y ? 2 : 1));
   const cs_x86& x86 = test.capstone->detail->x86;
   for (unsigned i = 0; i < x86.op_count; ++i) {
     const cs_x86_op& operand = x86.operands[i];
@@ -271,7 +275,7 @@ TEST_P(Capstone, FindsTheSameOperands) {
         check_memory(test, disassembler, report);
       } else if (!spec.vector &&
                  (rm || spec.place == Place::kModReg || spec.place == Place::kOpcode ||
-                  spec.place == Place::kModRmRegister)) {
+                  spec.place == Place::kModRmRegister || spec.place == Place::kVvvv)) {
         check_register(test, spec, disassembler, report);
       }
     }

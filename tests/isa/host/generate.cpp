@@ -4,6 +4,7 @@
 
 #include "accel/x86/registers.h"
 #include "base/bits.h"
+#include "tests/isa/support/host_features.h"
 
 namespace kite::isa {
 namespace {
@@ -24,7 +25,8 @@ constexpr std::string_view kRefusals[] = {
     // The host's segments and thread-local storage.
     "rdfsbase", "rdgsbase", "wrfsbase", "wrgsbase", "lfs", "lgs", "lss",
     // The host has more state than the guest.
-    "xsave", "xsave64", "xrstor", "xrstor64", "xsetbv", "fxsave", "fxsave64", "fxrstor",
+    "xsave", "xsave64", "xrstor", "xrstor64", "xsaveopt", "xsaveopt64", "xsavec",
+    "xsavec64", "xsetbv", "rdpkru", "wrpkru", "fxsave", "fxsave64", "fxrstor",
     "fxrstor64", "fnstenv", "fldenv", "fnsave", "frstor",
     // Approximations: each make of processor has its own table.
     "rcpps", "rcpss", "rsqrtps", "rsqrtss", "f2xm1", "fcos", "fsin", "fsincos", "fptan", "fpatan",
@@ -198,6 +200,7 @@ std::string_view incomparable(const Row& row) {
     return kHostState;
   }
   if (touches_segments(row)) return kHostState;
+  if (!host_has_features_of(row)) return "the host's processor has it not";
   return "";
 }
 

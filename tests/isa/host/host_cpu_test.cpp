@@ -16,6 +16,7 @@
 #include "tests/isa/host/guest_runner.h"
 #include "tests/isa/host/native.h"
 #include "tests/isa/support/disassembler.h"
+#include "tests/isa/support/host_features.h"
 #include "tests/sanitizer.h"
 
 namespace kite::isa {
@@ -145,7 +146,7 @@ class HostCpu : public ::testing::Test {
   void SetUp() override {
     if (test::kSanitizer)
       GTEST_SKIP() << "the sanitizer's shadow memory lies where the cases expect nothing";
-    model_ = *find_cpu_model("max");
+    model_ = model_with_everything();
     decoder_ = std::make_unique<tcg::Decoder>(model_);
     auto started = native_.start();
     if (!started) GTEST_SKIP() << started.error().message;
@@ -155,6 +156,8 @@ class HostCpu : public ::testing::Test {
     seed_ = from_environment("KITE_ISA_SEED", 1);
     random_.seed(seed_);
     budget_ = from_environment("KITE_ISA_CASES", 150'000);
+    const std::string lacking = features_the_host_lacks();
+    if (!lacking.empty()) std::printf("left out, for this host lacks it: %s\n", lacking.c_str());
     std::printf("seed %llu, %llu cases\n", static_cast<unsigned long long>(seed_),
                 static_cast<unsigned long long>(budget_));
   }

@@ -31,6 +31,8 @@ constexpr Alias kAliases[] = {
     {"movd", "movq", kSize},
     {"mov", "movabs", "Capstone's name for 64-bit immediates and offsets"},
     {"xchg", "nop", "90h exchanges rAX with itself"},
+    {"clwb", "xsaveopt*", "Capstone forgets 66h before REX.W"},
+    {"wbnoinvd", "wbinvd", "the older instruction with F3h"},
     {"pause", "xchg", "Capstone forgets F3h before REX.W"},
     {"pause", "nop", "Capstone forgets F3h before REX.W"},
     {"movq", "movd", "Capstone forgets F3h before REX.W"},
@@ -55,7 +57,12 @@ constexpr std::string_view kNotModified = "Capstone counts flags that stay as th
 constexpr std::string_view kNotTested = "Capstone does not count flags that are read as a whole";
 constexpr std::string_view kByOne = "Capstone does not tell a count of one, which defines OF";
 
+constexpr std::string_view kNewer = "younger than Capstone 4";
+
 constexpr Exception kExceptions[] = {
+    {Aspect::kEverything, "gf2p8*", kNewer},
+    {Aspect::kEverything, "serialize", kNewer},
+    {Aspect::kEverything, "rdpid", kNewer},
     {Aspect::kLength, "prefetch*", kHint},
     {Aspect::kLength, "nop", kHint},
     {Aspect::kLength, "lfence", kReserved},
@@ -80,6 +87,8 @@ constexpr Exception kExceptions[] = {
     {Aspect::kFlags, "cmppd", kNotModified},
     {Aspect::kFlags, "cmpss", kNotModified},
     {Aspect::kFlags, "F2 0F C2 /r ib", kNotModified},
+    {Aspect::kFlags, "lzcnt", "Capstone forgets CF"},
+    {Aspect::kFlags, "blsr", "Capstone has the flags of BLSMSK, whose result is never zero"},
     {Aspect::kFlags, "ptest", "Capstone forgets OF"},
     {Aspect::kFlags, "pcmpestr*", "Capstone forgets the flags"},
     {Aspect::kFlags, "pcmpistr*", "Capstone forgets the flags"},

@@ -127,14 +127,58 @@ std::vector<Bytes> memory_prefixes(const Row& row, bool is_memory, unsigned widt
   return list;
 }
 
-void append_opcode(Bytes& bytes, const Encoding& e, unsigned i) {
-  if (e.map > 0) bytes.push_back(0x0f);
-  if (e.map > 1) bytes.push_back(e.map == 2 ? 0x38 : 0x3a);
-  bytes.push_back(static_cast<u8>(e.opcode + i));
-}
-
 void append(Bytes& to, const Bytes& more) {
   for (u8 byte : more) to.push_back(byte);
+}
+
+// Everything from the mandatory prefix to the opcode map.
+std::vector<Bytes> legacy_leads(const Row& row, unsigned code_width, Depth depth) {
+  const Encoding& e = row.encoding;
+  std::vector<Bytes> list;
+  for (const Bytes& mandatory : mandatory_prefixes(row)) {
+    for (const Bytes& rex : rex_prefixes(row, code_width, depth)) {
+      Bytes lead = mandatory;
+      append(lead, rex);
+      if (e.map > 0) lead.push_back(0x0f);
+      if (e.map > 1) lead.push_back(e.map == 2 ? 0x38 : 0x3a);
+      list.push_back(lead);
+    }
+  }
+  return list;
+}
+
+struct VexFields {
+  unsigned rxb, w, vvvv, l;
+};
+
+// The three-byte form, and the two-byte form where the fields fit into it (SDM 2A 2.3.5).
+void add_vex(std::vector<Bytes>& list, const Encoding& e, const VexFields& f) {
+  constexpr unsigned kPp[] = {0, 0, 1, 2, 3};  // by Encoding::Prefix
+  const unsigned pp = kPp[static_cast<unsigned>(e.prefix)];
+  const unsigned low = (~f.vvvv & 15) << 3 | f.l << 2 | pp;
+  list.push_back(
+      {0xc4, static_cast<u8>((~f.rxb & 7) << 5 | e.map), static_cast<u8>(f.w << 7 | low)});
+  if (e.map == 1 && f.w == 0 && (f.rxb & 3) == 0)
+    list.push_back({0xc5, static_cast<u8>((~f.rxb & 4) << 5 | low)});
+}
+
+std::vector<Bytes> vex_leads(const Row& row, unsigned code_width, Depth depth) {
+  const Encoding& e = row.encoding;
+  std::vector<unsigned> vvvv = {0};
+  if (has_place(row, Place::kVvvv)) vvvv = {3, code_width == 3 ? 10u : 6u};
+  std::vector<unsigned> rxb = {0};
+  if (code_width == 3)
+    rxb = depth == Depth::kFull ? std::vector{0u, 5u, 2u, 7u} : std::vector{0u, 5u};
+  std::vector<Bytes> list;
+  for (unsigned w = 0; w < 2; ++w) {
+    if (e.w >= 0 && e.w != static_cast<int>(w)) continue;
+    for (unsigned l = 0; l < 2; ++l) {
+      if (e.vex_l >= 0 && e.vex_l != static_cast<int>(l)) continue;
+      for (unsigned bits : rxb)
+        for (unsigned v : vvvv) add_vex(list, e, {bits, w, v, l});
+    }
+  }
+  return list;
 }
 
 void each_with_address_size(const Row& row, unsigned code_width, bool address_prefix, Depth depth,
@@ -143,21 +187,20 @@ void each_with_address_size(const Row& row, unsigned code_width, bool address_pr
   const unsigned address_width = address_prefix ? kNarrower[code_width] : code_width;
   const Encoding& e = row.encoding;
   const std::vector<Tail> tails = tails_of(row, address_width, depth);
-  for (const Bytes& mandatory : mandatory_prefixes(row)) {
-    for (const Bytes& rex : rex_prefixes(row, code_width, depth)) {
-      for (const Tail& tail : tails) {
-        if (address_prefix && e.has_modrm && !tail.is_memory) continue;
-        for (const Bytes& more : memory_prefixes(row, tail.is_memory, address_width, depth)) {
-          for (unsigned i = 0; i < (e.register_in_opcode ? 8u : 1u); ++i) {
-            Bytes bytes;
-            if (address_prefix) bytes.push_back(0x67);
-            append(bytes, more);
-            append(bytes, mandatory);
-            append(bytes, rex);
-            append_opcode(bytes, e, i);
-            append(bytes, tail.bytes);
-            use(bytes);
-          }
+  const std::vector<Bytes> leads =
+      e.vex ? vex_leads(row, code_width, depth) : legacy_leads(row, code_width, depth);
+  for (const Bytes& lead : leads) {
+    for (const Tail& tail : tails) {
+      if (address_prefix && e.has_modrm && !tail.is_memory) continue;
+      for (const Bytes& more : memory_prefixes(row, tail.is_memory, address_width, depth)) {
+        for (unsigned i = 0; i < (e.register_in_opcode ? 8u : 1u); ++i) {
+          Bytes bytes;
+          if (address_prefix) bytes.push_back(0x67);
+          append(bytes, more);
+          append(bytes, lead);
+          bytes.push_back(static_cast<u8>(e.opcode + i));
+          append(bytes, tail.bytes);
+          use(bytes);
         }
       }
     }
@@ -168,7 +211,6 @@ void each_with_address_size(const Row& row, unsigned code_width, bool address_pr
 
 void for_each_encoding(const Row& row, unsigned code_width, Depth depth,
                        const std::function<void(const Bytes&)>& use) {
-  if (row.encoding.vex) return;  // none has a meaning yet
   if (row.attributes.has(code_width == 3 ? tcg::not64 : tcg::only64)) return;
   each_with_address_size(row, code_width, false, depth, use);
   each_with_address_size(row, code_width, true, depth, use);

@@ -1,0 +1,24 @@
+// Which features the host's own processor has, for tests that ask it.
+#pragma once
+
+#include <string>
+
+#include "accel/tcg/isa/row.h"
+#include "accel/x86/cpu_model.h"
+
+namespace kite::isa {
+
+// By CPUID and, for what needs its registers saved, XCR0. False on hosts that are not x86-64.
+bool host_has(Feature feature);
+
+// Does the host have everything that the row needs?
+bool host_has_features_of(const tcg::Row& row);
+
+// The names of the features that some row needs and the host lacks, for a test to print: what it
+// leaves out.
+std::string features_the_host_lacks();
+
+// A model with every feature there is a name for, whether a model for guests offers it yet or not.
+CpuModel model_with_everything();
+
+}  // namespace kite::isa
