@@ -59,6 +59,20 @@ void limit_address_bits(CpuModel& model, const std::vector<kvm_cpuid_entry2>& en
   }
 }
 
+// XSAVE runs on the host's processor, so its components stand where that puts them.
+void follow_xsave_layout(CpuModel& model, const std::vector<kvm_cpuid_entry2>& entries) {
+  u32 size = 0;
+  for (CpuidEntry& entry : model.cpuid) {
+    if (entry.leaf != 13 || entry.subleaf.value_or(0) < 2 || entry.value.eax == 0) continue;
+    for (const kvm_cpuid_entry2& host : entries)
+      if (host.function == 13 && host.index == entry.subleaf && host.eax != 0)
+        entry.value = {host.eax, host.ebx, host.ecx, 0};
+    size = std::max(size, entry.value.ebx + entry.value.eax);
+  }
+  for (CpuidEntry& entry : model.cpuid)
+    if (entry.leaf == 13 && entry.subleaf == 0) entry.value.ecx = std::max(entry.value.ecx, size);
+}
+
 }  // namespace
 
 CpuidTable::CpuidTable(u32 capacity)
@@ -92,6 +106,7 @@ Result<CpuModel> usable_model(const Device& device, const CpuModel& model,
     missing.push_back(known.name);
   }
   limit_address_bits(usable, entries);
+  follow_xsave_layout(usable, entries);
   return usable;
 }
 

@@ -1,5 +1,6 @@
 #include "accel/kvm/fpu_transfer.h"
 
+#include <cpuid.h>
 #include <sys/ioctl.h>
 
 #include <algorithm>
@@ -13,8 +14,8 @@
 namespace kite::kvm {
 namespace {
 
-// Places in the legacy region of the XSAVE area (SDM 1 table 10-2, 64-bit form) and its header
-// (13.4.2). The models have no state beyond it.
+// Places in the XSAVE area: the legacy region (SDM 1 table 10-2, 64-bit form), the header (13.4.2)
+// and the upper halves of the YMM registers, which stand behind it on every processor.
 enum Place : unsigned {
   kFcw = 0,
   kFsw = 2,
@@ -26,7 +27,16 @@ enum Place : unsigned {
   kSt = 32,
   kXmm = 160,
   kXstateBv = 512,
+  kYmmUpper = 576,
 };
+
+// Where PKRU stands, which KVM_GET_XSAVE leaves to the host's processor (Linux
+// Documentation/virt/kvm/api.rst). 0: nowhere.
+unsigned pkru_place() {
+  unsigned size, offset, ecx, edx;
+  if (!__get_cpuid_count(13, 9, &size, &offset, &ecx, &edx) || size == 0) return 0;
+  return offset + sizeof(u32) <= sizeof(kvm_xsave) ? offset : 0;
+}
 
 void unpack(const u8* area, FpuState& fpu) {
   const u64 present = load<u64>(area + kXstateBv);
@@ -44,6 +54,12 @@ void unpack(const u8* area, FpuState& fpu) {
   if (present & xcr0::kSse) {
     for (unsigned i = 0; i < 16; ++i) std::copy_n(area + kXmm + 16 * i, 16, read.zmm[i].begin());
   }
+  if (present & xcr0::kAvx) {
+    for (unsigned i = 0; i < 16; ++i)
+      std::copy_n(area + kYmmUpper + 16 * i, 16, read.zmm[i].begin() + 16);
+  }
+  if (const unsigned place = pkru_place(); place && (present & xcr0::kPkru))
+    read.pkru = load<u32>(area + place);
   read.mxcsr = load<u32>(area + kMxcsr);
   fpu = read;
 }
@@ -58,7 +74,17 @@ void pack(const FpuState& fpu, u8* area) {
   store<u32>(area + kMxcsr, fpu.mxcsr);
   for (unsigned i = 0; i < 8; ++i) std::copy_n(fpu.st[i].begin(), 16, area + kSt + 16 * i);
   for (unsigned i = 0; i < 16; ++i) std::copy_n(fpu.zmm[i].begin(), 16, area + kXmm + 16 * i);
-  store<u64>(area + kXstateBv, xcr0::kX87 | xcr0::kSse);
+  u64 present = xcr0::kX87 | xcr0::kSse;
+  if (fpu.xcr0 & xcr0::kAvx) {
+    present |= xcr0::kAvx;
+    for (unsigned i = 0; i < 16; ++i)
+      std::copy_n(fpu.zmm[i].begin() + 16, 16, area + kYmmUpper + 16 * i);
+  }
+  if (const unsigned place = pkru_place(); place && fpu.pkru) {
+    present |= xcr0::kPkru;
+    store<u32>(area + place, fpu.pkru);
+  }
+  store<u64>(area + kXstateBv, present);
 }
 
 kvm_fpu to_kvm(const FpuState& fpu) {

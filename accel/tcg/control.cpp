@@ -48,7 +48,8 @@ Flow Cpu::write_cr4(u64 value) {
   if ((changed & value & cr4::kPcide) && (!long_mode() || (cr3 & cr3::kPcid)))
     return general_protection();
   cr4 = value;
-  constexpr u64 kPaging = cr4::kPge | cr4::kPae | cr4::kPse | cr4::kPcide | cr4::kSmep | cr4::kSmap;
+  constexpr u64 kPaging =
+      cr4::kPge | cr4::kPae | cr4::kPse | cr4::kPcide | cr4::kSmep | cr4::kSmap | cr4::kPke;
   if (changed & kPaging) tlb.flush_all();
   update_mode();
   return Flow::kNext;

@@ -306,6 +306,7 @@ struct Cpu {
                  bool stack = false);
   Privilege data_privilege() const { return privilege_; }
   bool canonical(u64 linear) const { return static_cast<u64>(sign_extend(linear, 48)) == linear; }
+  void write_pkru(u32 value);  // drops the translations it changes the rights of
   void invalidate_page(u64 linear);
   void invalidate_page_of(u16 pcid, u64 linear);
   // Stores inside one page at a translated address: memory with its code and dirty bookkeeping, or

@@ -18,6 +18,8 @@ struct Mapping {
   Gpa page = 0;  // 4 KiB aligned
   unsigned shift = 12;
   bool writable = true, user = true, executable = true, global = false, dirty = true;
+  bool keyed = false;  // a user page under CR4.PKE: PKRU says what data accesses may do
+  u8 key = 0;
 };
 
 }  // namespace
@@ -32,12 +34,13 @@ class Mmu {
   static u8* host_page(Cpu& cpu, Gpa page, bool& writable);
 
  private:
-  bool fault(bool present, bool reserved = false);
+  bool fault(bool present, bool reserved = false, bool key = false);
   bool entry(Gpa table, unsigned index, unsigned size, u64& value, Gpa& where);
   bool step(u64 value, u64 reserved_bits, Mapping& mapping);
   bool levels(unsigned count, unsigned size, Mapping& mapping);
   bool leaf(u64 value, Gpa where, unsigned size, unsigned shift, Mapping& mapping);
   bool allowed(const Mapping& mapping) const;
+  bool forbidden_by_key(const Mapping& mapping) const;
   void set_bits(Gpa where, unsigned size, u64 bits);
   bool is_write() const { return access_ == Access::kWrite; }
 
@@ -54,12 +57,13 @@ u8* Mmu::host_page(Cpu& cpu, Gpa page, bool& writable) {
   return range->region->host() + range->offset + (page - range->start);
 }
 
-bool Mmu::fault(bool present, bool reserved) {
+bool Mmu::fault(bool present, bool reserved, bool key) {
   u32 code = 0;
   if (present) code |= page_fault::kPresent;
   if (is_write()) code |= page_fault::kWrite;
   if (privilege_ == Privilege::kUser) code |= page_fault::kUser;
   if (reserved) code |= page_fault::kReserved;
+  if (key) code |= page_fault::kProtectionKey;
   const bool reports_fetch = (cpu_.efer & efer::kNxe) || (cpu_.cr4 & cr4::kSmep);
   if (access_ == Access::kExecute && reports_fetch) code |= page_fault::kFetch;
   cpu_.cr2 = linear_;
@@ -114,8 +118,21 @@ bool Mmu::allowed(const Mapping& mapping) const {
          privilege_ == Privilege::kSupervisorAc;
 }
 
+// Protection keys hold for data accesses to user pages, whoever makes them; a write by the
+// supervisor only with CR0.WP (SDM 3A 4.6.2).
+bool Mmu::forbidden_by_key(const Mapping& mapping) const {
+  if (!mapping.keyed || access_ == Access::kExecute) return false;
+  const u32 rights = pkru::rights(cpu_.fpu.pkru, mapping.key);
+  if (rights & pkru::kAccessDisable) return true;
+  return is_write() && (rights & pkru::kWriteDisable) &&
+         (privilege_ == Privilege::kUser || (cpu_.cr0 & cr0::kWp));
+}
+
 bool Mmu::leaf(u64 value, Gpa where, unsigned size, unsigned shift, Mapping& mapping) {
-  if (!allowed(mapping)) return fault(true);
+  mapping.keyed = mapping.user && (cpu_.cr4 & cr4::kPke) && cpu_.long_mode();
+  if (mapping.keyed) mapping.key = static_cast<u8>(value >> pte::kKeyShift & 15);
+  const bool key_fault = forbidden_by_key(mapping);
+  if (key_fault || !allowed(mapping)) return fault(true, false, key_fault);
   const u64 wanted = pte::kAccessed | (is_write() ? pte::kDirty : 0);
   if ((value & wanted) != wanted) set_bits(where, size, wanted);
   mapping.shift = shift;
@@ -198,8 +215,13 @@ bool Cpu::translate(u64 linear, Access access, Privilege privilege, Translation&
   entry.read = page;
   entry.write = TlbEntry::kNoPage;
   entry.addend = reinterpret_cast<u64>(host) - page;
-  entry.page = mapping.page | (mapping.global ? TlbEntry::kGlobal : 0);
-  const bool may_write = mapping.writable || (privilege != Privilege::kUser && !(cr0 & cr0::kWp));
+  entry.page = mapping.page | (mapping.global ? TlbEntry::kGlobal : 0) |
+               u64{mapping.key} << TlbEntry::kKeyShift;
+  const bool read_only =
+      !mapping.writable ||
+      (mapping.keyed && (pkru::rights(fpu.pkru, mapping.key) & pkru::kWriteDisable));
+  if (mapping.keyed) tlb.current().keys |= static_cast<u16>(1u << mapping.key);
+  const bool may_write = !read_only || (privilege != Privilege::kUser && !(cr0 & cr0::kWp));
   if (dr7 & dr7::kEnables)
     entry.read = TlbEntry::kNoPage;  // every access is looked at
   else if (may_write && mapping.dirty && result.writable && !code->has_code(mapping.page) &&
@@ -304,6 +326,14 @@ bool Cpu::system_store(u64 linear, const void* from, unsigned size) {
                        [&](const Translation& where, unsigned offset, unsigned length) {
                          store_physical(where, bytes + offset, length);
                        });
+}
+
+void Cpu::write_pkru(u32 value) {
+  u16 changed = 0;
+  for (unsigned key = 0; key < 16; ++key)
+    if (pkru::rights(value ^ fpu.pkru, key)) changed |= static_cast<u16>(1u << key);
+  fpu.pkru = value;
+  tlb.flush_keys(changed);
 }
 
 void Cpu::invalidate_page(u64 linear) {

@@ -26,6 +26,7 @@ void TlbSlot::note_large(u64 linear, unsigned shift) {
 
 void TlbSlot::flush() {
   large = {};
+  keys = 0;
   for (auto& table : data) table.fill({});
   for (auto& table : exec) table.fill({});
 }
@@ -63,10 +64,18 @@ bool TlbSlot::flush_page(u64 page) {
   return was_large;
 }
 
+void TlbSlot::flush_keys(u16 mask) {
+  if (!(keys & mask)) return;
+  for (auto& table : data)
+    for (auto& entry : table)
+      if (mask >> entry.key() & 1) entry = {};
+  keys &= static_cast<u16>(~mask);
+}
+
 void TlbSlot::protect(u64 physical_page) {
   for (auto& table : data)
     for (auto& entry : table)
-      if ((entry.page & ~TlbEntry::kGlobal) == physical_page) entry.write = TlbEntry::kNoPage;
+      if (align_down(entry.page, kPageSize) == physical_page) entry.write = TlbEntry::kNoPage;
 }
 
 void TlbSlot::protect_all() {
@@ -141,6 +150,11 @@ void Tlb::flush_page(u64 page) {
 void Tlb::flush_page_of(u16 pcid, u64 page) {
   for (auto& slot : slots_)
     if (slot->in_use && slot->pcid == pcid) flush_page(*slot, page);
+}
+
+void Tlb::flush_keys(u16 keys) {
+  for (auto& slot : slots_)
+    if (slot->in_use) slot->flush_keys(keys);
 }
 
 void Tlb::protect(u64 physical_page) {

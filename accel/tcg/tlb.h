@@ -18,8 +18,10 @@ struct TlbEntry {
   u64 read = kNoPage;
   u64 write = kNoPage;
   u64 addend = 0;  // host address less linear address
-  u64 page = 0;    // guest physical address | kGlobal
+  u64 page = 0;    // guest physical address | kGlobal | protection key
   static constexpr u64 kGlobal = 1;
+  static constexpr unsigned kKeyShift = 1;
+  unsigned key() const { return page >> kKeyShift & 15; }
 };
 
 struct CodePage;
@@ -58,12 +60,15 @@ struct TlbSlot {
   // INVLPG of any address in a large page drops all of it (SDM 3A 4.10.4.1), and a large page is
   // many entries here. So each slot remembers, by a hash, where large pages were cached.
   std::array<std::array<u64, 8>, kLargeShifts.size()> large = {};
+  u16 keys = 0;  // the protection keys of user pages among the data entries, and perhaps more
 
   void flush();
   void flush_non_global();
   // Answers whether `page` was part of a large one: then more than its own entries have gone.
   bool flush_page(u64 page);
   void note_large(u64 linear, unsigned shift);
+  // Drops the data entries whose protection key is in the mask.
+  void flush_keys(u16 keys);
   // Withdraws write permission from every entry of this guest physical page, or of all pages.
   void protect(u64 physical_page);
   void protect_all();
@@ -84,6 +89,7 @@ class Tlb {
   void flush_pcid(u16 pcid);  // not global pages
   void flush_page(u64 page);  // current PCID, and global pages everywhere
   void flush_page_of(u16 pcid, u64 page);
+  void flush_keys(u16 keys);
   void protect(u64 physical_page);
   void protect_all();
 

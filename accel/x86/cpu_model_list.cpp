@@ -35,10 +35,11 @@ constexpr Feature kVersion3[] = {
 
 // Everything else.
 constexpr Feature kBeyond[] = {
-    Feature::kTscAdjust,  Feature::kAdx,  Feature::kRdseed,    Feature::kRdpid,
-    Feature::kClflushopt, Feature::kClwb, Feature::kSerialize, Feature::kWbnoinvd,
-    Feature::kPrefetchw,  Feature::kAes,  Feature::kPclmulqdq, Feature::kSha,
-    Feature::kGfni,
+    Feature::kTscAdjust,  Feature::kAdx,      Feature::kRdseed,    Feature::kRdpid,
+    Feature::kClflushopt, Feature::kClwb,     Feature::kSerialize, Feature::kWbnoinvd,
+    Feature::kPrefetchw,  Feature::kAes,      Feature::kPclmulqdq, Feature::kSha,
+    Feature::kGfni,       Feature::kXsaveopt, Feature::kXsavec,    Feature::kXgetbv1,
+    Feature::kPku,
 };
 
 constexpr std::span<const Feature> kAll[] = {kBaseline, kVersion2, kVersion3, kBeyond};

@@ -18,6 +18,7 @@ inline constexpr u64 kLarge = bit(7);  // of a PDE or PDPTE: maps a page
 inline constexpr u64 kPat4k = bit(7);  // of a PTE
 inline constexpr u64 kGlobal = bit(8);
 inline constexpr u64 kPatLarge = bit(12);  // of an entry with kLarge
+inline constexpr unsigned kKeyShift = 59;  // protection key, of an entry that maps a page
 inline constexpr u64 kNoExecute = bit(63);
 inline constexpr u64 kAddress = 0x000ffffffffff000;
 }  // namespace pte
@@ -28,6 +29,7 @@ inline constexpr u32 kWrite = 1 << 1;
 inline constexpr u32 kUser = 1 << 2;
 inline constexpr u32 kReserved = 1 << 3;
 inline constexpr u32 kFetch = 1 << 4;
+inline constexpr u32 kProtectionKey = 1 << 5;
 }  // namespace page_fault
 
 constexpr bool is_canonical(u64 address, unsigned linear_bits = 48) {

@@ -47,6 +47,15 @@ inline constexpr u64 kPg = bit(31);
 inline constexpr u64 kDefined = kPe | kMp | kEm | kTs | kEt | kNe | kWp | kAm | kNw | kCd | kPg;
 }  // namespace cr0
 
+// PKRU: two bits for each of the sixteen protection keys (SDM 3A 4.6.2).
+namespace pkru {
+inline constexpr u32 kAccessDisable = 1;
+inline constexpr u32 kWriteDisable = 2;
+constexpr u32 rights(u32 value, unsigned key) {
+  return value >> (2 * key) & 3;
+}
+}  // namespace pkru
+
 // Which of these a processor lets the guest set follows from its features: CpuModel::cr4_bits().
 namespace cr4 {
 inline constexpr u64 kVme = bit(0);

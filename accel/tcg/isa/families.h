@@ -21,7 +21,8 @@ struct Row;
   X(x87_arithmetic)      \
   X(x87_transfer)        \
   X(x87_control)         \
-  X(fpu_state) \
+  X(fpu_state)           \
+  X(xsave)               \
   X(move)                \
   X(shift)               \
   X(multiply)            \

@@ -62,6 +62,8 @@ constexpr std::string_view kNewer = "younger than Capstone 4";
 constexpr Exception kExceptions[] = {
     {Aspect::kEverything, "gf2p8*", kNewer},
     {Aspect::kEverything, "serialize", kNewer},
+    {Aspect::kEverything, "rdpkru", kNewer},
+    {Aspect::kEverything, "wrpkru", kNewer},
     {Aspect::kEverything, "rdpid", kNewer},
     {Aspect::kLength, "prefetch*", kHint},
     {Aspect::kLength, "nop", kHint},
