@@ -168,6 +168,9 @@ bool Mmu::levels(unsigned count, unsigned size, Mapping& mapping) {
     if (level == 3) reserved |= pte::kLarge;
     if (count == 3 && !pdpte) reserved |= bits(~u64{0}, 62, 52) << 52;
     if (large && size == 8) reserved |= (bit(shift) - 1) & ~u64{0x1fff};
+    // A 4 MiB page: bits 20:13 are the address's 39:32 with PSE-36 (SDM 3A table 4-4).
+    if (large && size == 4)
+      reserved |= cpu_.model.has(Feature::kPse36) ? bit(21) : bit(22) - bit(13);
     if (!pdpte && !step(value, reserved, mapping)) return false;
     if (large || level == 0) return leaf(value, where, size, shift, mapping);
     if (!pdpte && !(value & pte::kAccessed)) set_bits(where, size, pte::kAccessed);

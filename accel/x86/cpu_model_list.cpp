@@ -39,7 +39,7 @@ constexpr Feature kBeyond[] = {
     Feature::kClflushopt, Feature::kClwb,     Feature::kSerialize, Feature::kWbnoinvd,
     Feature::kPrefetchw,  Feature::kAes,      Feature::kPclmulqdq, Feature::kSha,
     Feature::kGfni,       Feature::kXsaveopt, Feature::kXsavec,    Feature::kXgetbv1,
-    Feature::kPku,
+    Feature::kPku,        Feature::kPse36,
 };
 
 constexpr std::span<const Feature> kAll[] = {kBaseline, kVersion2, kVersion3, kBeyond};

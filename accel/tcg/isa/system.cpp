@@ -211,6 +211,14 @@ constexpr auto serialize = [](Cpu& cpu, const Insn& insn) {
   return cpu.leave(insn);
 };
 
+// The hypervisor that CPUID names answers calls; of KVM's there is none here (Linux
+// include/uapi/linux/kvm_para.h).
+constexpr auto hypercall = [](Cpu& cpu) {
+  constexpr i64 kUnknownCall = -1000, kNotPermitted = -1;  // KVM_ENOSYS, KVM_EPERM
+  const i64 answer = cpu.cpl == 0 ? kUnknownCall : kNotPermitted;
+  cpu.gpr[kRax] = cpu.code64() ? static_cast<u64>(answer) : static_cast<u32>(answer);
+};
+
 constexpr auto bound = []<class T>(Cpu& cpu, const Insn& insn, T index, u64) {
   using S = std::make_signed_t<T>;
   struct Limits {
@@ -259,6 +267,8 @@ constexpr Row kRows[] = {
     row("0F 08", "invd", "      ", cpl0, nop),
     row("0F 09", "wbinvd", "      ", cpl0, nop),
     row("F3 0F 09", "wbnoinvd", "      ", cpl0, Feature::kWbnoinvd, nop),
+    row("0F 01 C1", "vmcall", "      ", Feature::kHypervisor, hypercall),
+    row("0F 01 D9", "vmmcall", "      ", Feature::kHypervisor, hypercall),
     row("NP 0F 01 E8", "serialize", "      ", ends_block, Feature::kSerialize, serialize),
     row("0F A2", "cpuid", "      ", cpuid),
     row("0F 31", "rdtsc", "      ", rdtsc),

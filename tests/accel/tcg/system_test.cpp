@@ -201,5 +201,33 @@ TEST_F(TcgSystem, ADirtyLogSeesStoresThatWentStraightToMemoryBefore) {
   space_.dirty_log().stop();
 }
 
+TEST_F(TcgSystem, TheHypervisorThatCpuidNamesAnswersThatItKnowsNoCall) {
+  for (u8 call : {0xc1, 0xd9}) {  // VMCALL, VMMCALL
+    state_.gpr[kRax] = 1;
+    EXPECT_EQ(run({0x0f, 0x01, call}).gpr[kRax], static_cast<u64>(-1000));
+  }
+}
+
+// PSE-36: bits 20:13 of a 4 MiB page's entry are address bits, bit 21 is reserved (SDM 3A table
+// 4-4).
+TEST_F(TcgSystem, AReservedBitOfA4MibPageFaults) {
+  state_.efer = 0;
+  state_.cr4 = cr4::kPse;
+  const auto flat = [](u16 selector, u8 type) {
+    return Segment{.selector = selector, .limit = 0xffffffff, .type = type, .db = true, .g = true};
+  };
+  for (Segment& segment : state_.segments) segment = flat(0x10, 3);
+  state_.segments[kCs] = flat(8, 11);
+  put(kGdt + 8, 0x00cf9a000000ffff);
+  space_.write(kHandlers, std::vector<u8>{kPopRax, kHlt});
+  put(kIdt + kPageFault * 8, (kHandlers & 0xffff) | 8u << 16 | u64{0x8e00} << 32);
+  put(kPml4, 0x87 | u64{0x87} << 32);  // two 4 MiB pages at 0
+  put(kData, 0x1234);
+  const std::vector<u8> read = {0xa1, 0x00, 0x50, 0x40, 0x00};  // MOV EAX, [405000h]
+  EXPECT_EQ(run(read).gpr[kRax], 0x1234u);
+  put(kPml4, 0x87 | u64{0x200087} << 32);
+  EXPECT_EQ(run(read).gpr[kRax], 9u);  // the error code: present, reserved bit
+}
+
 }  // namespace
 }  // namespace kite
