@@ -30,7 +30,7 @@ constexpr const char* kFooter =
 // What needs more than a copy from the command line to the configuration.
 struct Texts {
   std::string memory, memory_backend, cpus, serial, debug_console, timeout;
-  std::vector<std::string> expect, fail_on;
+  std::vector<std::string> expect, fail_on, devices;
 };
 
 CLI::Option* text(CLI::App& app, const char* group, const char* name, std::string& to,
@@ -67,6 +67,9 @@ void add_machine_options(CLI::App& app, RunOptions& options, Texts& given) {
        "Board (kite list machines; default microvm)");
   text(app, kMachine, "--cpu", machine.cpu, "MODEL", "Processor model (kite list cpus)");
   text(app, kMachine, "--cpus", given.cpus, "N", "Number of processors (default 1)");
+  texts(app, kMachine, "--device", given.devices, "NAME[,...]",
+        "isa-debug-exit[,iobase=PORT][,iosize=COUNT] or pc-testdev, for test programs "
+        "(repeatable)");
   text(app, kMachine, "--accel", machine.accel, "LIST",
        "auto, kvm, tcg, or the first usable of a list such as kvm:tcg (default auto)");
 }
@@ -122,6 +125,8 @@ Result<> convert(const CLI::App& app, const Texts& given, MachineConfig& machine
     return fail(ErrorKind::kUsage, "--initrd: the name of the file is empty");
   if (has("--result") && machine.result_file.empty())
     return fail(ErrorKind::kUsage, "--result: the name of the file is empty");
+  for (const std::string& device : given.devices)
+    machine.devices.push_back(KITE_TRY(parse_device(device)));
   machine.expect = given.expect;
   machine.fail_on = given.fail_on;
   return {};

@@ -6,7 +6,7 @@ namespace kite {
 
 namespace {
 
-constexpr std::array<DeviceKind, 14> kDevices = {{
+constexpr std::array<DeviceKind, 15> kDevices = {{
     {"82093AA", "system", "I/O interrupt controller (IOAPIC)"},
     {"8254", "system", "programmable interval timer, with the speaker's port 61h"},
     {"8259", "system", "pair of 8259A interrupt controllers"},
@@ -20,6 +20,8 @@ constexpr std::array<DeviceKind, 14> kDevices = {{
     {"pvpanic", "system", "port on which a guest reports its kernel panic (505h)"},
     {"reset_register", "system", "reset control register (CF9h)"},
     {"rtc_mc146818", "system", "MC146818 real-time clock with 128 bytes of CMOS RAM"},
+    {"test_device", "system",
+     "what test programs expect of QEMU's pc-testdev (--device pc-testdev)"},
     {"uart_16550", "system", "PC16550D serial port with FIFOs (COM1)"},
 }};
 

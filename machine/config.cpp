@@ -63,6 +63,17 @@ Result<> validate_cpus(const MachineConfig& config) {
   return {};
 }
 
+// A test device's wires lead to interrupt controllers, and there is one exit port.
+Result<> validate_devices(const MachineConfig& config) {
+  for (std::size_t i = 0; i < config.devices.size(); ++i)
+    if (find_device(config.devices, config.devices[i].kind) != &config.devices[i])
+      return fail(ErrorKind::kUsage, "--device: a machine has one device of each kind");
+  if (config.machine == "bare" &&
+      find_device(config.devices, DeviceOption::Kind::kTestDevice) != nullptr)
+    return fail(ErrorKind::kUsage, "--device pc-testdev: machine bare has no interrupt controller");
+  return {};
+}
+
 Result<> validate_patterns(const MachineConfig& config) {
   for (const std::string& text : config.expect) {
     KITE_CHECK(ConsolePattern::compile("--expect", text));
@@ -99,6 +110,7 @@ Result<> validate(const MachineConfig& config) {
   if (config.timeout && *config.timeout <= 0) {
     return fail(ErrorKind::kUsage, "--timeout: expected more than 0 seconds");
   }
+  KITE_CHECK(validate_devices(config));
   KITE_CHECK(validate_patterns(config));
   if (!config.result_file.empty()) KITE_CHECK(check_result_file(config.result_file));
   return {};

@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "base/types.h"
 #include "devices/host/char_backend.h"
+#include "machine/device_option.h"
 #include "memory/backend.h"
 
 namespace kite {
@@ -30,6 +31,8 @@ struct MachineConfig {
 
   CharConfig serial{.kind = CharConfig::Kind::kStdio, .path = {}, .host = {}};  // COM1
   CharConfig debug_console;  // ports 402h and E9h; stdio here means stderr
+
+  std::vector<DeviceOption> devices;  // what is added to the board
 
   std::optional<Nanos> timeout;      // none: the guest may run for ever
   std::vector<std::string> expect;   // regular expressions; the run ends with 0 when all were seen

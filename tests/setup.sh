@@ -161,6 +161,47 @@ with_lists() {
   refresh_lists && "$@"
 }
 
+# with_i386_packages command…: runs it with apt looking at Debian's i386 packages, by lists of its own in a temporary
+# folder: this machine's dpkg never hears of another architecture.
+with_i386_packages() (
+  have_debian_packages || { note 'no Debian packages for this host'; exit 1; }
+  lists=$(mktemp -d) || exit 1
+  trap 'rm -rf "$lists"' EXIT
+  chmod 755 "$lists" # apt downloads as a user of its own when it is root
+  mkdir -p "$lists/state/lists/partial" "$lists/cache/archives/partial"
+  cat >"$lists/apt.conf" <<CONFIGURATION
+APT::Architecture "i386";
+APT::Architectures "i386";
+Dir::State "$lists/state";
+Dir::State::status "/dev/null";
+Dir::Cache "$lists/cache";
+CONFIGURATION
+  APT_CONFIG=$lists/apt.conf
+  export APT_CONFIG
+  # One list that cannot be had need not be the one with these packages.
+  run apt-get update -q || note 'not every list could be had'
+  "$@"
+)
+
+# The 32-bit guests: build/guests/linux-686, linux-686-pae, and initramfs-i386.gz with a 32-bit busybox.
+prepare_i386() {
+  missing=
+  for kind in "$@"; do
+    [ -s "$guests/linux-$kind/vmlinuz" ] || missing="$missing $kind"
+  done
+  # shellcheck disable=SC2086  # a list of words
+  if [ -n "$missing" ] || [ ! -x "$guests/busybox-i386" ]; then with_i386_packages fetch_i386 $missing || return 1; fi
+  prepare_initramfs i386
+}
+
+fetch_i386() {
+  for kind in "$@"; do
+    metapackage=linux-image-$kind target=$guests/linux-$kind
+    fetch_kernel || { rm -rf "$target.new"; return 1; }
+  done
+  [ -x "$guests/busybox-i386" ] || fetch_busybox busybox-i386 || { rm -rf "$guests/busybox-i386.new"; return 1; }
+}
+
 # prepare_kernel cloud|generic: build/guests/linux-KIND/vmlinuz, and its release in build/guests/linux-KIND/release.
 prepare_kernel() {
   kind=$1 target=$guests/linux-$1
@@ -186,16 +227,18 @@ fetch_kernel() {
   mv "$target.new" "$target"
 }
 
-# build/guests/initramfs.gz: Debian's static busybox and tests/boot/busybox_init.
+# prepare_initramfs [i386]: build/guests/initramfs.gz (initramfs-i386.gz): Debian's static busybox and
+# tests/boot/busybox_init.
 prepare_initramfs() {
-  initramfs=$guests/initramfs.gz
+  busybox=busybox${1:+-$1}
+  initramfs=$guests/initramfs${1:+-$1}.gz
   if [ -s "$initramfs" ] && [ -z "$(find tests/boot/busybox_init -newer "$initramfs")" ]; then return 0; fi
   have_debian_packages || return 1
-  [ -x "$guests/busybox" ] || with_lists fetch_busybox || { rm -rf "$guests/busybox.new"; return 1; }
+  [ -x "$guests/$busybox" ] || with_lists fetch_busybox "$busybox" || { rm -rf "$guests/$busybox.new"; return 1; }
   say 'Initramfs: busybox and tests/boot/busybox_init'
   root=$(mktemp -d) || return 1
   mkdir -p "$root/bin" "$root/dev" "$root/proc" "$root/sys" "$root/tmp"
-  cp "$guests/busybox" "$root/bin/busybox" && cp tests/boot/busybox_init "$root/init" && chmod 755 "$root/init" "$root/bin/busybox" &&
+  cp "$guests/$busybox" "$root/bin/busybox" && cp tests/boot/busybox_init "$root/init" && chmod 755 "$root/init" "$root/bin/busybox" &&
     (cd "$root" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0) | gzip -9n >"$initramfs.new" &&
     mv "$initramfs.new" "$initramfs"
   status=$?
@@ -204,11 +247,11 @@ prepare_initramfs() {
   return $status
 }
 
+# fetch_busybox NAME: its program as build/guests/NAME.
 fetch_busybox() {
   say 'busybox-static, downloaded and unpacked, not installed'
-  mkdir -p "$guests/busybox.new"
-  unpack_package busybox-static "$guests/busybox.new" && mv "$guests/busybox.new/bin/busybox" "$guests/busybox" &&
-    rm -rf "$guests/busybox.new"
+  mkdir -p "$guests/$1.new"
+  unpack_package busybox-static "$guests/$1.new" && mv "$guests/$1.new/bin/busybox" "$guests/$1" && rm -rf "$guests/$1.new"
 }
 
 # What tests/boot/busybox_init prints when user space runs.

@@ -50,6 +50,9 @@ u64* address(X86State& msr, u32 index) {
 
 // Registers that kernels touch without asking CPUID: they read as 0 and swallow writes.
 bool harmless(u32 index) {
+  // The counters that AMD processors have without saying so (APM 2 13.2.1). They count nothing
+  // here, and a kernel that reads back another value than it wrote takes it that there are none.
+  if (index >= msr::kPerformanceFirst && index <= msr::kPerformanceLast) return true;
   switch (index) {
     case msr::kPlatformId:
     case msr::kBiosUpdateTrigger:

@@ -47,6 +47,8 @@ inline constexpr u32 kKernelGsBase = 0xc0000102;
 inline constexpr u32 kTscAux = 0xc0000103;
 
 // AMD's, which kernels read on family 15 without asking CPUID (Linux arch/x86/kernel/cpu/amd.c).
+inline constexpr u32 kPerformanceFirst = 0xc0010000;  // PerfEvtSel0 to 3, PerfCtr0 to 3
+inline constexpr u32 kPerformanceLast = 0xc0010007;
 inline constexpr u32 kSyscfg = 0xc0010010;
 inline constexpr u32 kHwcr = 0xc0010015;
 inline constexpr u32 kNorthBridgeConfig = 0xc001001f;

@@ -14,7 +14,14 @@ Result<> add_test_ports(MachineBuild& machine) {
     control.finish(OutcomeKind::kExitValue, static_cast<int>(status & 0xff),
                    fmt::format("the guest ended the run with status {}", status & 0xff));
   });
-  KITE_CHECK(machine.ports("exit-port", address::kExitPort, ExitPort::kSize, exit_port));
+  const auto* given = find_device(machine.config().devices, DeviceOption::Kind::kDebugExit);
+  KITE_CHECK(machine
+                 .ports("exit-port", given ? given->port : address::kExitPort,
+                        given ? given->ports : ExitPort::kSize, exit_port)
+                 .map_error([&](Error error) {
+                   if (given) error.kind = ErrorKind::kUsage;  // ports that others have
+                   return error;
+                 }));
 
   auto& console = machine.chips().add<DebugConsole>(machine.debug_console());
   KITE_CHECK(machine.ports("debug-console", address::kDebugConsole, DebugConsole::kSize, console));

@@ -19,6 +19,7 @@
 #include "devices/platform/port_92.h"
 #include "devices/platform/pvpanic.h"
 #include "devices/platform/reset_register.h"
+#include "devices/platform/test_device.h"
 #include "devices/serial/uart_16550.h"
 #include "devices/time/hpet.h"
 #include "devices/time/pit_8254.h"
@@ -160,6 +161,23 @@ Result<> add_pvpanic(MachineBuild& machine) {
   return machine.ports("pvpanic", address::kPvpanic, Pvpanic::kSize, panic);
 }
 
+Result<> add_test_device(MachineBuild& machine, IsaInterrupts& isa) {
+  if (!find_device(machine.config().devices, DeviceOption::Kind::kTestDevice)) return {};
+  auto& chip = machine.chips().add<TestDevice>([&isa](unsigned number, bool level) {
+    if (number < irq::kIsaCount) return isa.set(number, level);
+    isa.io_apic->set_irq(number, level);
+  });
+  KITE_CHECK(machine.ports("test-device", TestDevice::kRegisterPort, TestDevice::kRegisterSize,
+                           chip.register_ports()));
+  KITE_CHECK(machine.ports("test-device-byte", TestDevice::kByteRegisterPort, 1,  // E9h is taken
+                           chip.register_ports()));
+  KITE_CHECK(machine.ports("test-device-flush", TestDevice::kFlushPort, TestDevice::kRegisterSize,
+                           chip.flush_port()));
+  machine.mmio("test-device", TestDevice::kMemory, TestDevice::kMemorySize, chip.memory());
+  return machine.ports("test-device-irq", TestDevice::kInterruptPort, TestDevice::kInterrupts,
+                       chip.interrupt_ports());
+}
+
 void describe_to_firmware(MachineBuild& machine) {
   AcpiFacts facts;
   for (unsigned index = 0; index < machine.config().cpus; index++) {
@@ -191,6 +209,7 @@ Result<> build_microvm(MachineBuild& machine) {
   KITE_CHECK(add_power_management(machine, isa));
   KITE_CHECK(add_pvpanic(machine));
   KITE_CHECK(add_test_ports(machine));
+  KITE_CHECK(add_test_device(machine, isa));
   describe_to_firmware(machine);
   return {};
 }

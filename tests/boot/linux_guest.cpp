@@ -20,12 +20,32 @@ fs::path guests_folder() {
   return fs::path(KITE_SOURCE_DIR) / (set != nullptr && *set != 0 ? set : "build/guests");
 }
 
+const char* folder_of(Kernel kernel) {
+  switch (kernel) {
+    case Kernel::kGeneric:
+      return "linux-generic";
+    case Kernel::k686:
+      return "linux-686";
+    case Kernel::k686Pae:
+      return "linux-686-pae";
+    default:
+      return "linux-cloud";
+  }
+}
+
+std::string in_guests(const fs::path& name) {
+  const fs::path file = guests_folder() / name;
+  return fs::exists(file) ? file : "";
+}
+
 }  // namespace
 
 std::string find_kernel(Kernel kernel) {
-  const fs::path image =
-      guests_folder() / (kernel == Kernel::kCloud ? "linux-cloud" : "linux-generic") / "vmlinuz";
-  return fs::exists(image) ? image : "";
+  return in_guests(fs::path(folder_of(kernel)) / "vmlinuz");
+}
+
+std::string busybox_i386_initramfs() {
+  return in_guests("initramfs-i386.gz");
 }
 
 std::string how_to_get_kernels() {
@@ -45,7 +65,8 @@ std::string boot_initramfs() {
 }
 
 ProgramRun boot(const Boot& wanted) {
-  const std::string initramfs = boot_initramfs();
+  const std::string made = wanted.initramfs.empty() ? boot_initramfs() : "";
+  const std::string initramfs = made.empty() ? wanted.initramfs : made;
   std::vector<std::string> words = {
       KITE_PROGRAM,  "run",      "--accel", "tcg",       "--memory",
       wanted.memory, "--initrd", initramfs, "--timeout", std::to_string(wanted.limit_seconds)};
@@ -55,7 +76,7 @@ ProgramRun boot(const Boot& wanted) {
   words.push_back(find_kernel(wanted.kernel));
   ProgramRun run = run_program(words, wanted.limit_seconds + 20);
   std::error_code ignored;
-  fs::remove(initramfs, ignored);
+  if (!made.empty()) fs::remove(made, ignored);
   return run;
 }
 

@@ -8,7 +8,8 @@
 
 namespace kite::test {
 
-enum class Kernel { kCloud, kGeneric };
+// The last two are 32-bit: two-level page tables, and PAE.
+enum class Kernel { kCloud, kGeneric, k686, k686Pae };
 
 // The kernel's image in $KITE_GUESTS, or in build/guests of the source tree, where
 // tests/boot/prepare puts it. Empty: there is none.
@@ -19,12 +20,16 @@ std::string how_to_get_kernels();
 // Writes the initramfs to a file and returns its path. Empty: this build has no /init.
 std::string boot_initramfs();
 
+// Debian's 32-bit busybox with tests/boot/busybox_init, or empty.
+std::string busybox_i386_initramfs();
+
 struct Boot {
   Kernel kernel = Kernel::kCloud;
   std::string action = "poweroff";  // what /init does (tests/boot/init)
   std::string append = {};          // more for the kernel's command line
   std::string memory = "256M";
   std::vector<std::string> options = {};
+  std::string initramfs = {};  // empty: boot_initramfs()
   int limit_seconds = 240;
 };
 

@@ -8,6 +8,7 @@
 #include "devices/platform/port_92.h"
 #include "devices/platform/pvpanic.h"
 #include "devices/platform/reset_register.h"
+#include "devices/platform/test_device.h"
 #include "devices/registry.h"
 #include "fake_cable.h"
 
@@ -100,6 +101,41 @@ TEST(Pvpanic, KnownEventsAreReportedAndOthersIgnored) {
   chip.write(0, 0xfc, 1);
   chip.write(0, 0xff, 1);
   EXPECT_EQ(events, (std::vector<u8>{1, 2, 3}));
+}
+
+TEST(TestDevice, TheRegisterKeepsEachByteWhateverTheWidth) {
+  TestDevice chip({});
+  chip.register_ports().write(0, 0x12345678, 4);
+  chip.register_ports().write(2, 0xab, 1);
+  EXPECT_EQ(chip.register_ports().read(0, 4), 0x12ab5678u);
+  EXPECT_EQ(chip.register_ports().read(1, 2), 0xab56u);
+  EXPECT_EQ(chip.flush_port().read(0, 4), 0u);
+}
+
+TEST(TestDevice, EachPortDrivesItsWire) {
+  std::vector<std::pair<unsigned, bool>> seen;
+  TestDevice chip([&](unsigned number, bool level) { seen.emplace_back(number, level); });
+  chip.interrupt_ports().write(4, 1, 1);
+  chip.interrupt_ports().write(23, 0x80, 1);
+  chip.interrupt_ports().write(4, 0, 1);
+  chip.interrupt_ports().write(24, 1, 1);  // there is no such wire
+  EXPECT_EQ(seen, (std::vector<std::pair<unsigned, bool>>{{4, true}, {23, true}, {4, false}}));
+}
+
+TEST(TestDevice, ItsMemoryIsKeptByAStateAndClearedByAReset) {
+  TestDevice chip({}), other({});
+  chip.memory().write(TestDevice::kMemorySize - 8, 0x1122334455667788, 8);
+  chip.register_ports().write(0, 5, 1);
+  auto saved = Archive::saving();
+  chip.transfer(saved);
+  auto loaded = Archive::loading(saved.stream());
+  other.transfer(loaded);
+  EXPECT_TRUE(loaded.finish());
+  EXPECT_EQ(other.memory().read(TestDevice::kMemorySize - 4, 4), 0x11223344u);
+  EXPECT_EQ(other.register_ports().read(0, 1), 5u);
+  other.reset();
+  EXPECT_EQ(other.memory().read(TestDevice::kMemorySize - 4, 4), 0u);
+  EXPECT_EQ(other.register_ports().read(0, 1), 0u);
 }
 
 TEST(DebugConsole, PrintsWhatIsWrittenAndIsRecognisedByE9) {

@@ -31,6 +31,13 @@ TEST(MachineConfig, EachContradictionNamesOptionAndValue) {
        "--memory-backend"},
       {"no cpus", [](auto& c) { c.cpus = 0; }, ErrorKind::kUsage, "--cpus 0"},
       {"cpus", [](auto& c) { c.cpus = 2; }, ErrorKind::kUnavailable, "--cpus 2"},
+      {"two exits", [](auto& c) { c.devices.resize(2); }, ErrorKind::kUsage, "one device of each"},
+      {"no wires",
+       [](auto& c) {
+         c.machine = std::string("bare");
+         c.devices = {*parse_device("pc-testdev")};
+       },
+       ErrorKind::kUsage, "bare has no interrupt controller"},
       {"timeout", [](auto& c) { c.timeout = 0; }, ErrorKind::kUsage, "--timeout"},
       {"expect", [](auto& c) { c.expect.emplace_back("["); }, ErrorKind::kUsage, "--expect '['"},
       {"fail-on", [](auto& c) { c.fail_on.emplace_back("("); }, ErrorKind::kUsage, "--fail-on '('"},
@@ -46,6 +53,34 @@ TEST(MachineConfig, EachContradictionNamesOptionAndValue) {
     ASSERT_FALSE(result) << bad.what;
     EXPECT_EQ(result.error().kind, bad.kind) << bad.what << ": " << result.error().message;
     EXPECT_NE(result.error().message.find(bad.words), std::string::npos) << result.error().message;
+  }
+}
+
+TEST(DeviceOption, PropertiesAreReadAndWhatIsWrongIsNamed) {
+  const auto plain = parse_device("isa-debug-exit");
+  ASSERT_TRUE(plain);
+  EXPECT_EQ(plain->port, 0xf4);
+  EXPECT_EQ(plain->ports, 4);
+  const auto moved = parse_device("isa-debug-exit,iobase=0x501,iosize=2");
+  ASSERT_TRUE(moved);
+  EXPECT_EQ(moved->port, 0x501);
+  EXPECT_EQ(moved->ports, 2);
+  EXPECT_EQ(parse_device("pc-testdev")->kind, DeviceOption::Kind::kTestDevice);
+  for (const auto& [text, words] : std::vector<std::pair<const char*, const char*>>{
+           {"", "no such device"},
+           {"e1000", "--device e1000: no such device"},
+           {"pc-testdev,x=1", "'x=1'"},
+           {"isa-debug-exit,base=1", "'base'"},
+           {"isa-debug-exit,iobase", "expected a number"},
+           {"isa-debug-exit,iobase=0x", "expected a number"},
+           {"isa-debug-exit,iobase=4,,", "no such property: ''"},
+           {"isa-debug-exit,iobase=65536", "65536 ports"},
+           {"isa-debug-exit,iosize=0", "65536 ports"},
+           {"isa-debug-exit,iobase=0xffff", "FFFFh"}}) {
+    const auto result = parse_device(text);
+    ASSERT_FALSE(result) << text;
+    EXPECT_EQ(result.error().kind, ErrorKind::kUsage);
+    EXPECT_NE(result.error().message.find(words), std::string::npos) << result.error().message;
   }
 }
 
