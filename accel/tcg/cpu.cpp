@@ -52,6 +52,9 @@ void Cpu::update_mode() {
   mode.x87_trap = cr0 & cr0::kEm ? 2 : cr0 & cr0::kTs ? 1 : 0;
   const bool no_sse = (cr0 & cr0::kEm) || !(cr4 & cr4::kOsfxsr);
   mode.sse_trap = no_sse ? 1 : cr0 & cr0::kTs ? 2 : 0;
+  constexpr u64 kVectors = xcr0::kSse | xcr0::kAvx;
+  const bool has_avx = (cr4 & cr4::kOsxsave) && (fpu.xcr0 & kVectors) == kVectors;
+  mode.avx_trap = !has_avx ? 1 : cr0 & cr0::kTs ? 2 : 0;
   mode.wait_trap = (cr0 & cr0::kMp) && (cr0 & cr0::kTs);
   mode.single = (system_flags & rflags::kTf) || (dr7 & dr7::kEnables) ||
                 (interrupt_shadow && interrupt_waiting);

@@ -42,7 +42,8 @@ struct Mode {
   u16 sse_trap : 2 = 0;   // 1: #UD (CR0.EM, no CR4.OSFXSR), 2: #NM (CR0.TS)
   u16 single : 1 = 0;     // blocks of one instruction: TF, breakpoints, interrupt shadow
   u16 wait_trap : 1 = 0;  // CR0.MP and CR0.TS: WAIT raises #NM
-  u16 unused : 3 = 0;
+  u16 avx_trap : 2 = 0;   // 1: #UD (no CR4.OSXSAVE, XCR0 without AVX), 2: #NM (CR0.TS)
+  u16 unused : 1 = 0;
   u16 key() const { return std::bit_cast<u16>(*this); }
 };
 static_assert(sizeof(Mode) == 2);

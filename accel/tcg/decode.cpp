@@ -50,7 +50,7 @@ Flow raise_not_available(Cpu& cpu, const Insn&) {
 
 }  // namespace
 
-Decoder::Decoder(const CpuModel& model) {
+Decoder::Decoder(const CpuModel& model) : has_avx2_(model.has(Feature::kAvx2)) {
   has_modrm_ = {};
   register_form_ = {};
   const auto all = rows();
@@ -105,12 +105,14 @@ class DecodeRun {
   bool address16(u8 mod, u8 rm);
   bool displacement(unsigned size);
   bool immediates(const Row& row);
+  void gather_index();
   bool immediate(Encoding::Immediate kind, unsigned n);
   bool matches(const Row& row) const;
   const Row* find();
   void widths(const Row* row);
   void registers(const Row& row);
   u8 byte_register(u8 number) const;
+  bool vex_is_legal(const Row& row) const;
   Handler choose(const Row& row) const;
   DecodeStatus finish(Handler handler);
 
@@ -125,6 +127,8 @@ class DecodeRun {
   u8 rep_ = 0;
   int segment_override_ = -1;
   u8 map_ = 0, opcode_ = 0, vex_l_ = 0;
+  bool has_sib_ = false;
+  u8 sib_index_ = 0;
   u8 modrm_ = 0;
   u8 operand_width_ = 2;
 };
@@ -188,7 +192,8 @@ bool DecodeRun::vex(u8 first) {
     if (third & 0x80) rex_ |= 8;
   }
   if (!code64()) rex_ &= 8;
-  insn_.vreg = static_cast<u8>((~third >> 3 & 0xf) * 8);
+  // Outside 64-bit mode the top bit of vvvv is ignored (SDM 2A 2.3.5.6).
+  insn_.vreg = static_cast<u8>((~third >> 3 & (code64() ? 0xf : 7)) * 8);
   vex_l_ = third >> 2 & 1;
   constexpr u8 kRep[] = {kRepNone, kRepNone, kRepE, kRepNe};
   operand_prefix_ = (third & 3) == 1;
@@ -240,6 +245,8 @@ bool DecodeRun::sib(u8 mod) {
   if (!next(byte)) return false;
   insn_.scale = byte >> 6 & 3;
   insn_.index = static_cast<u8>((byte >> 3 & 7) | (rex_ & 2 ? 8 : 0));
+  sib_index_ = insn_.index;
+  has_sib_ = true;
   if (insn_.index == kRsp) {
     insn_.index = kNoRegister;
     insn_.scale = 0;
@@ -315,6 +322,10 @@ const Row* DecodeRun::find() {
 }
 
 void DecodeRun::widths(const Row* row) {
+  if (has_vex_) {  // 66h is part of the opcode
+    operand_width_ = code64() && (rex_ & 8) ? 3 : 2;
+    return;
+  }
   if (!code64()) {
     operand_width_ = (mode_.code_width == 2) != operand_prefix_ ? 2 : 1;
     return;
@@ -384,8 +395,27 @@ bool DecodeRun::immediate(Encoding::Immediate kind, unsigned n) {
   return false;
 }
 
+// The index is a vector, which the operand finds in `imm`; the address is base and displacement.
+void DecodeRun::gather_index() {
+  insn_.imm = sib_index_ * 8;
+  insn_.index = kNoRegister;
+}
+
 bool DecodeRun::immediates(const Row& row) {
   return immediate(row.encoding.immediates[0], 0) && immediate(row.encoding.immediates[1], 1);
+}
+
+// VEX.vvvv that names nothing must be 1111b (SDM 2A 2.3.5.6); a gather has a SIB byte and three
+// different registers (SDM 2C "VPGATHERDD").
+bool DecodeRun::vex_is_legal(const Row& row) const {
+  const auto* last = row.operands.begin() + row.operand_count;
+  const bool names_vvvv =
+      std::any_of(row.operands.begin(), last, [](auto& o) { return o.place == Place::kVvvv; });
+  if (!names_vvvv && insn_.vreg != 0) return false;
+  if (row.attributes.has(wide_avx2) && vex_l_ && !decoder_.has_avx2_) return false;
+  if (!row.attributes.has(vsib)) return true;
+  const unsigned index = sib_index_ * 8u;
+  return has_sib_ && index != insn_.reg && index != insn_.vreg && insn_.reg != insn_.vreg;
 }
 
 // What the mode forbids is decided here, once, not each time the instruction runs.
@@ -395,6 +425,9 @@ Handler DecodeRun::choose(const Row& row) const {
   if (a.has(no_rep) && rep_) return &raise_undefined;
   if (a.has(protected_only) && (!mode_.protected_mode || mode_.v86)) return &raise_undefined;
   if (a.has(undefined)) return &raise_undefined;
+  if (has_vex_ && !vex_is_legal(row)) return &raise_undefined;
+  if (row.is_avx && mode_.avx_trap == 1) return &raise_undefined;
+  if (row.is_avx && mode_.avx_trap) return &raise_not_available;
   if (a.has(sse) && mode_.sse_trap == 1) return &raise_undefined;
   if (a.has(sse) && mode_.sse_trap) return &raise_not_available;
   if (a.has(mmx) && mode_.x87_trap == 2) return &raise_undefined;
@@ -403,7 +436,8 @@ Handler DecodeRun::choose(const Row& row) const {
   if (a.has(cpl0) && mode_.cpl != 0) return &raise_protection;
   const bool locked = lock_ || (a.has(always_locked) && insn_.is_memory);
   const Shape shape = locked ? Shape::kLocked : insn_.is_memory ? Shape::kMemory : Shape::kRegister;
-  return row.handler(operand_width_, row.encoding.has_modrm || lock_ ? shape : Shape::kRegister);
+  return row.handler(row.by_length ? vex_l_ : operand_width_,
+                     row.encoding.has_modrm || lock_ ? shape : Shape::kRegister);
 }
 
 DecodeStatus DecodeRun::finish(Handler handler) {
@@ -450,6 +484,8 @@ DecodeStatus DecodeRun::run() {
   if (!row) return finish(&raise_undefined);
   registers(*row);
   if (!immediates(*row)) return out_of_bytes();
+  if (row->encoding.is4 && !code64()) insn_.imm &= 0x7f;
+  if (row->attributes.has(vsib)) gather_index();
   return finish(choose(*row));
 }
 

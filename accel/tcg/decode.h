@@ -37,6 +37,7 @@ class Decoder {
       maps_;  // rows by opcode map and opcode, most specific first
   std::array<std::array<bool, 256>, 4> has_modrm_;
   std::array<std::array<bool, 256>, 4> register_form_;  // ModRM.mod is ignored
+  bool has_avx2_;
 };
 
 inline constexpr u16 kNoRow = 0xffff;

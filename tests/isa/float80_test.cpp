@@ -148,6 +148,8 @@ void expect_same_remainder(Host host,
     const u16 fcw = random_fcw(operands);
     const Float80 a = operands.extended(), b = operands.extended();
     const Control control = control_of(fcw);
+    // A denormal divided by infinity, underflow unmasked: AMD underflows, Intel does not.
+    if (unpack(b).infinite() && unpack(a).denormal && !(control.masks & kUnderflow)) continue;
     const HostResult expected = host(fcw, a, b);
     const RemainderResult r = ours(control, unpack(a), unpack(b));
     const Float80 value = written(control, a, r.result);

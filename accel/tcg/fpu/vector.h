@@ -1,8 +1,8 @@
 // Vec: an MMX or XMM register by value, with lane views, and the integer SIMD operations on it.
 //
-// Every operation is a template over the register's width in bytes (8, 16; 32 when AVX comes), so
-// that the MMX and the SSE form of an instruction are one text. Lanes are in the host's
-// (little-endian) order; the loops are what compilers turn into the host's own vector code.
+// Every operation is a template over the register's width in bytes (8, 16, 32), so that the MMX,
+// the SSE and the AVX form of an instruction are one text. Lanes are in the host's (little-endian)
+// order; the loops are what compilers turn into the host's own vector code.
 #pragma once
 
 #include <algorithm>
@@ -44,11 +44,26 @@ struct alignas(kBytes) Vec {
   void set_lane(unsigned index, std::type_identity_t<T> value) {
     store<T>(bytes.data() + index * sizeof(T), value);
   }
+  // 128 bits of a longer register.
+  Vec<16> lane128(unsigned index) const;
+  void set_lane128(unsigned index, const Vec<16>& value);
   bool operator==(const Vec&) const = default;
 };
 
 using Vec64 = Vec<8>;
 using Vec128 = Vec<16>;
+using Vec256 = Vec<32>;
+
+template <unsigned kBytes>
+Vec128 Vec<kBytes>::lane128(unsigned index) const {
+  Vec128 part;
+  std::copy_n(bytes.data() + 16 * index, 16, part.bytes.data());
+  return part;
+}
+template <unsigned kBytes>
+void Vec<kBytes>::set_lane128(unsigned index, const Vec128& value) {
+  std::copy_n(value.bytes.data(), 16, bytes.data() + 16 * index);
+}
 
 namespace vec {
 
@@ -192,6 +207,16 @@ Vec<N> shift_right(const Vec<N>& a, u64 count) {  // arithmetic where T is signe
   }
   return map<T>(a, [count](T x) { return x >> count; });
 }
+// VPSLLVD and kin: each lane by a lane of counts.
+inline constexpr auto shift_lane_left = []<class T>(T a, T count) {
+  return count >= 8 * sizeof(T) ? T{0} : T(a << count);
+};
+inline constexpr auto shift_lane_right = []<class T>(T a, T count) {  // arithmetic if T is signed
+  constexpr u64 kBits = 8 * sizeof(T);
+  const u64 by = static_cast<std::make_unsigned_t<T>>(count);
+  if constexpr (std::is_signed_v<T>) return T(a >> std::min(by, kBits - 1));
+  return by >= kBits ? T{0} : T(a >> by);
+};
 inline Vec128 shift_bytes_left(const Vec128& a, u64 count) {
   return generate<u8, 16>([&](unsigned i) { return i >= count ? a.bytes[i - count] : 0; });
 }
@@ -257,21 +282,21 @@ inline Vec128 shuffle_doubles(const Vec128& a, const Vec128& b, u8 control) {
   return generate<u64, 16>([&](unsigned i) { return (i ? b : a).lane<u64>(control >> i & 1); });
 }
 // PMOVSX, PMOVZX: the lowest lanes widened.
-template <class From, class To>
-Vec128 widen(const Vec128& a) {
-  return generate<To, 16>([&](unsigned i) { return To(a.lane<From>(i)); });
+template <class From, class To, unsigned N = 16, unsigned M>
+Vec<N> widen(const Vec<M>& a) {
+  return generate<To, N>([&](unsigned i) { return To(a.template lane<From>(i)); });
 }
 
 // --- blends and masks
 // -----------------------------------------------------------------------------
-template <class T>
-Vec128 blend(const Vec128& a, const Vec128& b, u8 control) {
-  return generate<T, 16>(
-      [&](unsigned i) { return (control >> i & 1 ? b : a).template lane<T>(i); });
+template <class T, unsigned N>  // a lane for each bit; the words of the upper half by the same bits
+Vec<N> blend(const Vec<N>& a, const Vec<N>& b, u8 control) {
+  return generate<T, N>(
+      [&](unsigned i) { return (control >> i % 8 & 1 ? b : a).template lane<T>(i); });
 }
-template <class T>  // by the sign bits of `mask`
-Vec128 blend_by_sign(const Vec128& a, const Vec128& b, const Vec128& mask) {
-  return generate<T, 16>([&](unsigned i) {
+template <class T, unsigned N>  // by the sign bits of `mask`
+Vec<N> blend_by_sign(const Vec<N>& a, const Vec<N>& b, const Vec<N>& mask) {
+  return generate<T, N>([&](unsigned i) {
     const bool take = mask.template lane<std::make_signed_t<T>>(i) < 0;
     return (take ? b : a).template lane<T>(i);
   });

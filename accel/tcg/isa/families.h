@@ -18,6 +18,9 @@ struct Row;
   X(sse4)                \
   X(sse_string)          \
   X(crypto)              \
+  X(avx_move)            \
+  X(avx_integer)         \
+  X(avx_memory)          \
   X(x87_arithmetic)      \
   X(x87_transfer)        \
   X(x87_control)         \

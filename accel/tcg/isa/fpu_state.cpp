@@ -53,6 +53,8 @@ constexpr Row kRows[] = {
     row("NP REX.W 0F AE /1", "fxrstor64", r(M), kNone, x87, fxrstor<true>),
     row("NP 0F AE /2", "ldmxcsr", r(Md), kNone, sse, ldmxcsr),
     row("NP 0F AE /3", "stmxcsr", w(Md), kNone, sse, stmxcsr),
+    row("VEX.128.NP.0F.WIG AE /2", "vldmxcsr", r(Md), kNone, avx, ldmxcsr),
+    row("VEX.128.NP.0F.WIG AE /3", "vstmxcsr", w(Md), kNone, avx, stmxcsr),
 };
 
 }  // namespace

@@ -37,7 +37,7 @@ constexpr Row kRows[] = {
     row("NP 0F 3A 0F /r ib", "palignr", rw(Pq), r(Qq), r(Ib), kNoFlags, mmx, Feature::kSsse3,
         align),
     row("F2 0F D6 /r", "movdq2q", w(Pq), r(Uq), kNoFlags, sse, mmx, from_xmm),
-    row("F3 0F D6 /r", "movq2dq", w(Vx), r(Nq), kNoFlags, sse, mmx, to_xmm),
+    row("F3 0F D6 /r", "movq2dq", w(Vdq), r(Nq), kNoFlags, sse, mmx, to_xmm),
 
     row("NP 0F FC /r", "paddb", rw(Pq), r(Qq), kNoFlags, mmx, lanes<u8, vec::add>),
     row("NP 0F FD /r", "paddw", rw(Pq), r(Qq), kNoFlags, mmx, lanes<u16, vec::add>),

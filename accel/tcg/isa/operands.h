@@ -35,6 +35,12 @@ struct Sized<3> {
   using Y = u64;
 };
 
+// What a VEX-coded vector instruction (attribute `avx`) is stamped for instead: VEX.L.
+inline constexpr unsigned kVex128 = 4, kVex256 = 5;
+constexpr bool is_vex(unsigned width) {
+  return width >= kVex128;
+}
+
 enum class Use : u8 { kRead = 1, kWrite = 2, kReadWrite = 3 };
 
 // Where an operand class lives, for decoder and tests.
@@ -50,6 +56,7 @@ enum class Place : u8 {
   kOffset,  // moffs
   kFixed,   // always the same register, or the constant 1
   kVvvv,    // VEX.vvvv
+  kIs4,     // the high half of an immediate byte
 };
 
 // What a row says about one operand. `bytes` is the size of the value (0: sized by the
@@ -65,6 +72,7 @@ struct OperandSpec {
 
 // A kind of operand is a struct with
 //   name, place, bytes, sized, vector     facts for decoder and tests
+//   by_length                             if it is as long as VEX.L says; else absent
 //   Value<W>                              the type the meaning sees
 //   fetch<W, U>(cpu, insn, value, spot)   before the meaning; false: cpu.fault is set
 //   commit<W, U>(cpu, insn, value, spot)  after it, if written

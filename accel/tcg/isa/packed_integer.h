@@ -57,6 +57,44 @@ inline constexpr auto extract_lane = [](Cpu&, auto& dst, const auto& src, u8 ind
 template <class T>
 inline constexpr auto signs = [](Cpu&, u32& dst, const auto& src) { dst = vec::sign_mask<T>(src); };
 
+inline constexpr auto shift_bytes_left = [](Cpu&, Vec128& dst, u8 count) {
+  dst = vec::shift_bytes_left(dst, count);
+};
+inline constexpr auto shift_bytes_right = [](Cpu&, Vec128& dst, u8 count) {
+  dst = vec::shift_bytes_right(dst, count);
+};
+inline constexpr auto shuffle_dwords =
+    shuffle<[](const Vec128& a, u8 c) { return vec::shuffle4<u32>(a, c); }>;
+inline constexpr auto shuffle_low =
+    shuffle<[](const Vec128& a, u8 c) { return vec::shuffle_low_words(a, c); }>;
+inline constexpr auto shuffle_high =
+    shuffle<[](const Vec128& a, u8 c) { return vec::shuffle_high_words(a, c); }>;
+
+inline constexpr auto minimum_position = [](Cpu&, Vec128& dst, const Vec128& src) {
+  dst = vec::minimum_position(src);
+};
+template <class T>
+inline constexpr auto blend =
+    [](Cpu&, auto& dst, const auto& src, u8 control) { dst = vec::blend<T>(dst, src, control); };
+template <class T>
+inline constexpr auto blend_by_sign = [](Cpu&, auto& dst, const auto& src, const auto& mask) {
+  dst = vec::blend_by_sign<T>(dst, src, mask);
+};
+
+// PTEST: ZF says src & dst is zero, CF that src & ~dst is; VTESTPS and VTESTPD look at the sign
+// bits of their lanes only.
+template <class T, T kBits = static_cast<T>(~T{0})>
+inline constexpr auto test_bits = [](Cpu& cpu, const auto& a, const auto& b) {
+  const auto none = [](const auto& v) {
+    for (const T lane : v.template lanes<T>())
+      if (lane & kBits) return false;
+    return true;
+  };
+  const bool zero = none(vec::map<T>(a, b, vec::bit_and));
+  const bool carry = none(vec::map<T>(a, b, vec::bit_and_not));
+  cpu.flags.set((zero ? kZf : 0) | (carry ? kCf : 0));
+};
+
 // MASKMOVQ, MASKMOVDQU: the bytes whose mask byte has its sign set, to DS:(R|E)DI.
 inline constexpr auto masked_store = [](Cpu& cpu, const Insn& insn, const auto& src,
                                         const auto& mask) {

@@ -37,10 +37,16 @@ inline constexpr Attributes mxcsr{1u << 13};      // SIMD floating point: may ra
 inline constexpr Attributes wait{1u << 14};       // #NM if CR0.MP and CR0.TS
 inline constexpr Attributes always_locked{1u << 15};  // XCHG: LOCK or not
 inline constexpr Attributes register_form{1u << 16};  // ModRM.mod is ignored: rm is a register
+inline constexpr Attributes wide_avx2{1u << 17};      // the 256-bit form is AVX2's: #UD without it
+inline constexpr Attributes vsib{1u << 18};  // memory is named by VSIB: #UD without a SIB byte
 // A Feature among the arguments: #UD unless the CPU model has it. At most two.
 
 struct Lockable {};  // LOCK is legal when the first operand is memory
 inline constexpr Lockable lockable{};
+// A VEX-coded vector instruction: #UD unless CR4.OSXSAVE and XCR0 enable AVX, #NM if CR0.TS;
+// stamped for both lengths where an operand is as long as VEX.L says.
+struct Avx {};
+inline constexpr Avx avx{};
 struct Hot {};  // handlers stamped per operand shape: for what programs execute most
 inline constexpr Hot hot{};
 
@@ -63,11 +69,14 @@ struct Row {
   std::array<Feature, 2> features = {};
   u8 feature_count = 0;
   bool is_lockable = false;
+  bool is_avx = false;
+  bool by_length = false;  // stamped for 128 and 256 bits; `handlers` is then by VEX.L
   bool is_implemented = true;
   std::array<std::array<Handler, 4>, 4> handlers = {};  // [Insn::width][Shape]
 
+  // `width` as in Insn::width; for the rows that are by_length, VEX.L.
   Handler handler(unsigned width, Shape shape) const {
-    const auto& row = handlers[sized ? width : 0];
+    const auto& row = handlers[sized || by_length ? width : 0];
     const Handler exact = row[static_cast<unsigned>(shape)];
     return exact ? exact : row[0];
   }
@@ -208,7 +217,7 @@ Flow execute(Cpu& cpu, const Insn& insn) {
 
 template <class Meaning, bool IsHot, bool IsLockable, unsigned W, class... Ops>
 consteval void stamp_width(Row& row, OperandList<Ops...>) {
-  auto& handlers = row.handlers[W];
+  auto& handlers = row.handlers[is_vex(W) ? W - kVex128 : W];
   if constexpr (IsHot) {
     handlers[1] = &execute<Meaning, W, Shape::kRegister, Ops...>;
     handlers[2] = &execute<Meaning, W, Shape::kMemory, Ops...>;
@@ -218,9 +227,22 @@ consteval void stamp_width(Row& row, OperandList<Ops...>) {
   if constexpr (IsLockable) handlers[3] = &execute<Meaning, W, Shape::kLocked, Ops...>;
 }
 
-template <class Meaning, bool IsHot, bool IsLockable, class... Ops>
+template <class Kind>
+inline constexpr bool by_length = requires {
+  requires Kind::by_length;
+};
+
+template <class Meaning, bool IsAvx, bool IsHot, bool IsLockable, class... Ops>
 consteval void stamp(Row& row, OperandList<Ops...> list) {
-  if constexpr ((Ops::K::sized || ...)) {
+  constexpr bool kByLength = (by_length<typename Ops::K> || ...);
+  static_assert(IsAvx || !kByLength, "Vx and kin belong to `avx` rows; SSE has Vdq, Wdq, Udq, Mdq");
+  if constexpr (IsAvx) {
+    row.is_avx = true;
+    row.by_length = kByLength;
+    static_assert(!(Ops::K::sized || ...), "an `avx` row says Ed or Eq, by VEX.W, not Ey");
+    stamp_width<Meaning, IsHot, IsLockable, kVex128>(row, list);
+    if constexpr (kByLength) stamp_width<Meaning, IsHot, IsLockable, kVex256>(row, list);
+  } else if constexpr ((Ops::K::sized || ...)) {
     row.sized = true;
     stamp_width<Meaning, IsHot, IsLockable, 1>(row, list);
     stamp_width<Meaning, IsHot, IsLockable, 2>(row, list);
@@ -253,6 +275,9 @@ consteval void apply(Row& row, Lockable) {
   row.is_lockable = true;
 }
 consteval void apply(Row&, Hot) {}
+consteval void apply(Row& row, Avx) {
+  row.features[row.feature_count++] = Feature::kAvx;
+}
 consteval void apply(Row& row, Unimplemented) {
   row.is_implemented = false;
 }
@@ -260,6 +285,7 @@ template <class Meaning>
 requires(!is_operand<Meaning> && !std::convertible_to<Meaning, const char*> &&
          !std::same_as<Meaning, Attributes> && !std::same_as<Meaning, Feature> &&
          !std::same_as<Meaning, Lockable> && !std::same_as<Meaning, Hot> &&
+         !std::same_as<Meaning, Avx> &&
          !std::same_as<Meaning, Unimplemented>) consteval void apply(Row&, Meaning) {}
 
 template <class First, class... Rest>
@@ -288,7 +314,8 @@ consteval Row row(const char* encoding, const char* name, Args... args) {
   } else {
     constexpr bool is_hot = (std::same_as<Args, Hot> || ...);
     constexpr bool is_lockable = (std::same_as<Args, Lockable> || ...);
-    detail::stamp<Meaning, is_hot, is_lockable>(row, Operands{});
+    constexpr bool is_avx = (std::same_as<Args, Avx> || ...);
+    detail::stamp<Meaning, is_avx, is_hot, is_lockable>(row, Operands{});
   }
   return row;
 }

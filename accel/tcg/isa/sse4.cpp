@@ -1,5 +1,5 @@
 // SSE4.1 and SSE4.2 but for the string comparisons.
-#include "accel/tcg/isa/packed_integer.h"
+#include "accel/tcg/isa/lane_moves.h"
 
 namespace kite::tcg {
 namespace {
@@ -16,40 +16,9 @@ constexpr auto widen = [](Cpu&, Vec128& dst, auto src) {
     low = src;
   dst = vec::widen<From, To>(low);
 };
-template <class T>
-constexpr auto blend = [](Cpu&, Vec128& dst, const Vec128& src, u8 control) {
-  dst = vec::blend<T>(dst, src, control);
-};
-template <class T>
-constexpr auto blend_by_sign = [](Cpu&, Vec128& dst, const Vec128& src, const Vec128& mask) {
-  dst = vec::blend_by_sign<T>(dst, src, mask);
-};
-constexpr auto minimum_position = [](Cpu&, Vec128& dst, const Vec128& src) {
-  dst = vec::minimum_position(src);
-};
 constexpr auto multiple_sums = whole_with_control<[](const Vec128& a, const Vec128& b, u8 c) {
   return vec::multiple_sums_of_differences(a, b, c);
 }>;
-
-// PTEST: ZF says src & dst is zero, CF that src & ~dst is.
-constexpr auto test_bits = [](Cpu& cpu, const Vec128& a, const Vec128& b) {
-  const bool zero = vec::map<u64>(a, b, vec::bit_and) == Vec128{};
-  const bool carry = vec::map<u64>(a, b, vec::bit_and_not) == Vec128{};
-  cpu.flags.set((zero ? kZf : 0) | (carry ? kCf : 0));
-};
-
-// INSERTPS: a lane of the source (or memory) into a lane, then zeros by mask (SDM 2A INSERTPS).
-void insert_and_clear(Vec128& dst, u32 value, u8 control) {
-  dst.set_lane<u32>(control >> 4 & 3, value);
-  for (unsigned i = 0; i < 4; ++i)
-    if (control >> i & 1) dst.set_lane<u32>(i, 0);
-}
-constexpr auto insert_single = [](Cpu&, Vec128& dst, const Vec128& src, u8 control) {
-  insert_and_clear(dst, src.lane<u32>(control >> 6), control);
-};
-constexpr auto insert_single_memory = [](Cpu&, Vec128& dst, u32 src, u8 control) {
-  insert_and_clear(dst, src, control);
-};
 
 template <class B>
 constexpr auto round_packed = [](Cpu& cpu, Vec128& dst, const Vec128& src, u8 control) {
@@ -98,87 +67,97 @@ u32 crc32c(u32 crc, T value) {
 constexpr auto crc32 = [](Cpu&, auto& dst, auto src) { dst = crc32c(static_cast<u32>(dst), src); };
 
 constexpr Row kRows[] = {
-    row("66 0F 38 20 /r", "pmovsxbw", w(Vx), r(Wq), kNoFlags, sse, kSse41, widen<i8, i16>),
-    row("66 0F 38 21 /r", "pmovsxbd", w(Vx), r(Wd), kNoFlags, sse, kSse41, widen<i8, i32>),
-    row("66 0F 38 22 /r", "pmovsxbq", w(Vx), r(Ww), kNoFlags, sse, kSse41, widen<i8, i64>),
-    row("66 0F 38 23 /r", "pmovsxwd", w(Vx), r(Wq), kNoFlags, sse, kSse41, widen<i16, i32>),
-    row("66 0F 38 24 /r", "pmovsxwq", w(Vx), r(Wd), kNoFlags, sse, kSse41, widen<i16, i64>),
-    row("66 0F 38 25 /r", "pmovsxdq", w(Vx), r(Wq), kNoFlags, sse, kSse41, widen<i32, i64>),
-    row("66 0F 38 30 /r", "pmovzxbw", w(Vx), r(Wq), kNoFlags, sse, kSse41, widen<u8, u16>),
-    row("66 0F 38 31 /r", "pmovzxbd", w(Vx), r(Wd), kNoFlags, sse, kSse41, widen<u8, u32>),
-    row("66 0F 38 32 /r", "pmovzxbq", w(Vx), r(Ww), kNoFlags, sse, kSse41, widen<u8, u64>),
-    row("66 0F 38 33 /r", "pmovzxwd", w(Vx), r(Wq), kNoFlags, sse, kSse41, widen<u16, u32>),
-    row("66 0F 38 34 /r", "pmovzxwq", w(Vx), r(Wd), kNoFlags, sse, kSse41, widen<u16, u64>),
-    row("66 0F 38 35 /r", "pmovzxdq", w(Vx), r(Wq), kNoFlags, sse, kSse41, widen<u32, u64>),
+    row("66 0F 38 20 /r", "pmovsxbw", w(Vdq), r(Wq), kNoFlags, sse, kSse41, widen<i8, i16>),
+    row("66 0F 38 21 /r", "pmovsxbd", w(Vdq), r(Wd), kNoFlags, sse, kSse41, widen<i8, i32>),
+    row("66 0F 38 22 /r", "pmovsxbq", w(Vdq), r(Ww), kNoFlags, sse, kSse41, widen<i8, i64>),
+    row("66 0F 38 23 /r", "pmovsxwd", w(Vdq), r(Wq), kNoFlags, sse, kSse41, widen<i16, i32>),
+    row("66 0F 38 24 /r", "pmovsxwq", w(Vdq), r(Wd), kNoFlags, sse, kSse41, widen<i16, i64>),
+    row("66 0F 38 25 /r", "pmovsxdq", w(Vdq), r(Wq), kNoFlags, sse, kSse41, widen<i32, i64>),
+    row("66 0F 38 30 /r", "pmovzxbw", w(Vdq), r(Wq), kNoFlags, sse, kSse41, widen<u8, u16>),
+    row("66 0F 38 31 /r", "pmovzxbd", w(Vdq), r(Wd), kNoFlags, sse, kSse41, widen<u8, u32>),
+    row("66 0F 38 32 /r", "pmovzxbq", w(Vdq), r(Ww), kNoFlags, sse, kSse41, widen<u8, u64>),
+    row("66 0F 38 33 /r", "pmovzxwd", w(Vdq), r(Wq), kNoFlags, sse, kSse41, widen<u16, u32>),
+    row("66 0F 38 34 /r", "pmovzxwq", w(Vdq), r(Wd), kNoFlags, sse, kSse41, widen<u16, u64>),
+    row("66 0F 38 35 /r", "pmovzxdq", w(Vdq), r(Wq), kNoFlags, sse, kSse41, widen<u32, u64>),
 
-    row("66 0F 38 28 /r", "pmuldq", rw(Vx), r(Wx), kNoFlags, sse, kSse41, multiply_even<i32>),
-    row("66 0F 38 29 /r", "pcmpeqq", rw(Vx), r(Wx), kNoFlags, sse, kSse41, lanes<u64, vec::equal>),
-    row("66 0F 38 2A /r", "movntdqa", w(Vx), r(Mx), kNoFlags, sse, kSse41, copy),
-    row("66 0F 38 2B /r", "packusdw", rw(Vx), r(Wx), kNoFlags, sse, kSse41, pack_lanes<i32, u16>),
-    row("66 0F 38 37 /r", "pcmpgtq", rw(Vx), r(Wx), kNoFlags, sse, kSse42,
+    row("66 0F 38 28 /r", "pmuldq", rw(Vdq), r(Wdq), kNoFlags, sse, kSse41, multiply_even<i32>),
+    row("66 0F 38 29 /r", "pcmpeqq", rw(Vdq), r(Wdq), kNoFlags, sse, kSse41,
+        lanes<u64, vec::equal>),
+    row("66 0F 38 2A /r", "movntdqa", w(Vdq), r(Mdq), kNoFlags, sse, kSse41, copy),
+    row("66 0F 38 2B /r", "packusdw", rw(Vdq), r(Wdq), kNoFlags, sse, kSse41, pack_lanes<i32, u16>),
+    row("66 0F 38 37 /r", "pcmpgtq", rw(Vdq), r(Wdq), kNoFlags, sse, kSse42,
         lanes<i64, vec::greater>),
-    row("66 0F 38 38 /r", "pminsb", rw(Vx), r(Wx), kNoFlags, sse, kSse41, lanes<i8, vec::minimum>),
-    row("66 0F 38 39 /r", "pminsd", rw(Vx), r(Wx), kNoFlags, sse, kSse41, lanes<i32, vec::minimum>),
-    row("66 0F 38 3A /r", "pminuw", rw(Vx), r(Wx), kNoFlags, sse, kSse41, lanes<u16, vec::minimum>),
-    row("66 0F 38 3B /r", "pminud", rw(Vx), r(Wx), kNoFlags, sse, kSse41, lanes<u32, vec::minimum>),
-    row("66 0F 38 3C /r", "pmaxsb", rw(Vx), r(Wx), kNoFlags, sse, kSse41, lanes<i8, vec::maximum>),
-    row("66 0F 38 3D /r", "pmaxsd", rw(Vx), r(Wx), kNoFlags, sse, kSse41, lanes<i32, vec::maximum>),
-    row("66 0F 38 3E /r", "pmaxuw", rw(Vx), r(Wx), kNoFlags, sse, kSse41, lanes<u16, vec::maximum>),
-    row("66 0F 38 3F /r", "pmaxud", rw(Vx), r(Wx), kNoFlags, sse, kSse41, lanes<u32, vec::maximum>),
-    row("66 0F 38 40 /r", "pmulld", rw(Vx), r(Wx), kNoFlags, sse, kSse41,
+    row("66 0F 38 38 /r", "pminsb", rw(Vdq), r(Wdq), kNoFlags, sse, kSse41,
+        lanes<i8, vec::minimum>),
+    row("66 0F 38 39 /r", "pminsd", rw(Vdq), r(Wdq), kNoFlags, sse, kSse41,
+        lanes<i32, vec::minimum>),
+    row("66 0F 38 3A /r", "pminuw", rw(Vdq), r(Wdq), kNoFlags, sse, kSse41,
+        lanes<u16, vec::minimum>),
+    row("66 0F 38 3B /r", "pminud", rw(Vdq), r(Wdq), kNoFlags, sse, kSse41,
+        lanes<u32, vec::minimum>),
+    row("66 0F 38 3C /r", "pmaxsb", rw(Vdq), r(Wdq), kNoFlags, sse, kSse41,
+        lanes<i8, vec::maximum>),
+    row("66 0F 38 3D /r", "pmaxsd", rw(Vdq), r(Wdq), kNoFlags, sse, kSse41,
+        lanes<i32, vec::maximum>),
+    row("66 0F 38 3E /r", "pmaxuw", rw(Vdq), r(Wdq), kNoFlags, sse, kSse41,
+        lanes<u16, vec::maximum>),
+    row("66 0F 38 3F /r", "pmaxud", rw(Vdq), r(Wdq), kNoFlags, sse, kSse41,
+        lanes<u32, vec::maximum>),
+    row("66 0F 38 40 /r", "pmulld", rw(Vdq), r(Wdq), kNoFlags, sse, kSse41,
         lanes<u32, vec::multiply_low>),
-    row("66 0F 38 41 /r", "phminposuw", w(Vx), r(Wx), kNoFlags, sse, kSse41, minimum_position),
-    row("66 0F 3A 42 /r ib", "mpsadbw", rw(Vx), r(Wx), r(Ib), kNoFlags, sse, kSse41, multiple_sums),
-    row("66 0F 38 17 /r", "ptest", r(Vx), r(Wx), "00M00M", sse, kSse41, test_bits),
+    row("66 0F 38 41 /r", "phminposuw", w(Vdq), r(Wdq), kNoFlags, sse, kSse41, minimum_position),
+    row("66 0F 3A 42 /r ib", "mpsadbw", rw(Vdq), r(Wdq), r(Ib), kNoFlags, sse, kSse41,
+        multiple_sums),
+    row("66 0F 38 17 /r", "ptest", r(Vdq), r(Wdq), "00M00M", sse, kSse41, test_bits<u64>),
 
-    row("66 0F 38 10 /r", "pblendvb", rw(Vx), r(Wx), r(XMM0), kNoFlags, sse, kSse41,
+    row("66 0F 38 10 /r", "pblendvb", rw(Vdq), r(Wdq), r(XMM0), kNoFlags, sse, kSse41,
         blend_by_sign<u8>),
-    row("66 0F 38 14 /r", "blendvps", rw(Vx), r(Wx), r(XMM0), kNoFlags, sse, kSse41,
+    row("66 0F 38 14 /r", "blendvps", rw(Vdq), r(Wdq), r(XMM0), kNoFlags, sse, kSse41,
         blend_by_sign<u32>),
-    row("66 0F 38 15 /r", "blendvpd", rw(Vx), r(Wx), r(XMM0), kNoFlags, sse, kSse41,
+    row("66 0F 38 15 /r", "blendvpd", rw(Vdq), r(Wdq), r(XMM0), kNoFlags, sse, kSse41,
         blend_by_sign<u64>),
-    row("66 0F 3A 0C /r ib", "blendps", rw(Vx), r(Wx), r(Ib), kNoFlags, sse, kSse41, blend<u32>),
-    row("66 0F 3A 0D /r ib", "blendpd", rw(Vx), r(Wx), r(Ib), kNoFlags, sse, kSse41, blend<u64>),
-    row("66 0F 3A 0E /r ib", "pblendw", rw(Vx), r(Wx), r(Ib), kNoFlags, sse, kSse41, blend<u16>),
+    row("66 0F 3A 0C /r ib", "blendps", rw(Vdq), r(Wdq), r(Ib), kNoFlags, sse, kSse41, blend<u32>),
+    row("66 0F 3A 0D /r ib", "blendpd", rw(Vdq), r(Wdq), r(Ib), kNoFlags, sse, kSse41, blend<u64>),
+    row("66 0F 3A 0E /r ib", "pblendw", rw(Vdq), r(Wdq), r(Ib), kNoFlags, sse, kSse41, blend<u16>),
 
-    row("66 0F 3A 14 /r ib", "pextrb", w(Mb), r(Vx), r(Ib), kNoFlags, sse, kSse41,
+    row("66 0F 3A 14 /r ib", "pextrb", w(Mb), r(Vdq), r(Ib), kNoFlags, sse, kSse41,
         extract_lane<u8>),
-    row("66 0F 3A 14 /r ib", "pextrb", w(Rd), r(Vx), r(Ib), kNoFlags, sse, kSse41,
+    row("66 0F 3A 14 /r ib", "pextrb", w(Rd), r(Vdq), r(Ib), kNoFlags, sse, kSse41,
         extract_lane<u8>),
-    row("66 0F 3A 15 /r ib", "pextrw", w(Mw), r(Vx), r(Ib), kNoFlags, sse, kSse41,
+    row("66 0F 3A 15 /r ib", "pextrw", w(Mw), r(Vdq), r(Ib), kNoFlags, sse, kSse41,
         extract_lane<u16>),
-    row("66 0F 3A 15 /r ib", "pextrw", w(Rd), r(Vx), r(Ib), kNoFlags, sse, kSse41,
+    row("66 0F 3A 15 /r ib", "pextrw", w(Rd), r(Vdq), r(Ib), kNoFlags, sse, kSse41,
         extract_lane<u16>),
-    row("66 REX.W0 0F 3A 16 /r ib", "pextrd", w(Ed), r(Vx), r(Ib), kNoFlags, sse, kSse41,
+    row("66 REX.W0 0F 3A 16 /r ib", "pextrd", w(Ed), r(Vdq), r(Ib), kNoFlags, sse, kSse41,
         extract_lane<u32>),
-    row("66 REX.W 0F 3A 16 /r ib", "pextrq", w(Eq), r(Vx), r(Ib), kNoFlags, sse, kSse41,
+    row("66 REX.W 0F 3A 16 /r ib", "pextrq", w(Eq), r(Vdq), r(Ib), kNoFlags, sse, kSse41,
         extract_lane<u64>),
-    row("66 0F 3A 17 /r ib", "extractps", w(Ed), r(Vx), r(Ib), kNoFlags, sse, kSse41,
+    row("66 0F 3A 17 /r ib", "extractps", w(Ed), r(Vdq), r(Ib), kNoFlags, sse, kSse41,
         extract_lane<u32>),
-    row("66 0F 3A 20 /r ib", "pinsrb", rw(Vx), r(Mb), r(Ib), kNoFlags, sse, kSse41,
+    row("66 0F 3A 20 /r ib", "pinsrb", rw(Vdq), r(Mb), r(Ib), kNoFlags, sse, kSse41,
         insert_lane<u8>),
-    row("66 0F 3A 20 /r ib", "pinsrb", rw(Vx), r(Rd), r(Ib), kNoFlags, sse, kSse41,
+    row("66 0F 3A 20 /r ib", "pinsrb", rw(Vdq), r(Rd), r(Ib), kNoFlags, sse, kSse41,
         insert_lane<u8>),
-    row("66 REX.W0 0F 3A 22 /r ib", "pinsrd", rw(Vx), r(Ed), r(Ib), kNoFlags, sse, kSse41,
+    row("66 REX.W0 0F 3A 22 /r ib", "pinsrd", rw(Vdq), r(Ed), r(Ib), kNoFlags, sse, kSse41,
         insert_lane<u32>),
-    row("66 REX.W 0F 3A 22 /r ib", "pinsrq", rw(Vx), r(Eq), r(Ib), kNoFlags, sse, kSse41,
+    row("66 REX.W 0F 3A 22 /r ib", "pinsrq", rw(Vdq), r(Eq), r(Ib), kNoFlags, sse, kSse41,
         insert_lane<u64>),
-    row("66 0F 3A 21 /r ib", "insertps", rw(Vx), r(Ux), r(Ib), kNoFlags, sse, kSse41,
+    row("66 0F 3A 21 /r ib", "insertps", rw(Vdq), r(Udq), r(Ib), kNoFlags, sse, kSse41,
         insert_single),
-    row("66 0F 3A 21 /r ib", "insertps", rw(Vx), r(Md), r(Ib), kNoFlags, sse, kSse41,
+    row("66 0F 3A 21 /r ib", "insertps", rw(Vdq), r(Md), r(Ib), kNoFlags, sse, kSse41,
         insert_single_memory),
 
-    row("66 0F 3A 08 /r ib", "roundps", w(Vx), r(Wx), r(Ib), kNoFlags, sse, mxcsr, kSse41,
+    row("66 0F 3A 08 /r ib", "roundps", w(Vdq), r(Wdq), r(Ib), kNoFlags, sse, mxcsr, kSse41,
         round_packed<u32>),
-    row("66 0F 3A 09 /r ib", "roundpd", w(Vx), r(Wx), r(Ib), kNoFlags, sse, mxcsr, kSse41,
+    row("66 0F 3A 09 /r ib", "roundpd", w(Vdq), r(Wdq), r(Ib), kNoFlags, sse, mxcsr, kSse41,
         round_packed<u64>),
     row("66 0F 3A 0A /r ib", "roundss", w(Vd), r(Wd), r(Ib), kNoFlags, sse, mxcsr, kSse41,
         round_scalar),
     row("66 0F 3A 0B /r ib", "roundsd", w(Vq), r(Wq), r(Ib), kNoFlags, sse, mxcsr, kSse41,
         round_scalar),
-    row("66 0F 3A 40 /r ib", "dpps", rw(Vx), r(Wx), r(Ib), kNoFlags, sse, mxcsr, kSse41,
+    row("66 0F 3A 40 /r ib", "dpps", rw(Vdq), r(Wdq), r(Ib), kNoFlags, sse, mxcsr, kSse41,
         dot_product<u32>),
-    row("66 0F 3A 41 /r ib", "dppd", rw(Vx), r(Wx), r(Ib), kNoFlags, sse, mxcsr, kSse41,
+    row("66 0F 3A 41 /r ib", "dppd", rw(Vdq), r(Wdq), r(Ib), kNoFlags, sse, mxcsr, kSse41,
         dot_product<u64>),
 
     row("F2 0F 38 F0 /r", "crc32", rw(Gy), r(Eb), kNoFlags, kSse42, crc32),

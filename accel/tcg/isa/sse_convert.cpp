@@ -91,16 +91,16 @@ constexpr auto singles_to_mmx = [](Cpu& cpu, Vec64& dst, u64 src) {
 };
 
 constexpr Row kRows[] = {
-    row("NP 0F 5A /r", "cvtps2pd", w(Vx), r(Wq), kNoFlags, sse, mxcsr, singles_to_doubles),
-    row("66 0F 5A /r", "cvtpd2ps", w(Vx), r(Wx), kNoFlags, sse, mxcsr, doubles_to_singles),
+    row("NP 0F 5A /r", "cvtps2pd", w(Vdq), r(Wq), kNoFlags, sse, mxcsr, singles_to_doubles),
+    row("66 0F 5A /r", "cvtpd2ps", w(Vdq), r(Wdq), kNoFlags, sse, mxcsr, doubles_to_singles),
     row("F3 0F 5A /r", "cvtss2sd", w(Vq), r(Wd), kNoFlags, sse, mxcsr, scalar<single_to_double>),
     row("F2 0F 5A /r", "cvtsd2ss", w(Vd), r(Wq), kNoFlags, sse, mxcsr, scalar<double_to_single>),
-    row("NP 0F 5B /r", "cvtdq2ps", w(Vx), r(Wx), kNoFlags, sse, mxcsr, dwords_to_singles),
-    row("66 0F 5B /r", "cvtps2dq", w(Vx), r(Wx), kNoFlags, sse, mxcsr, singles_to_dwords<false>),
-    row("F3 0F 5B /r", "cvttps2dq", w(Vx), r(Wx), kNoFlags, sse, mxcsr, singles_to_dwords<true>),
-    row("F3 0F E6 /r", "cvtdq2pd", w(Vx), r(Wq), kNoFlags, sse, mxcsr, dwords_to_doubles),
-    row("66 0F E6 /r", "cvttpd2dq", w(Vx), r(Wx), kNoFlags, sse, mxcsr, doubles_to_dwords<true>),
-    row("F2 0F E6 /r", "cvtpd2dq", w(Vx), r(Wx), kNoFlags, sse, mxcsr, doubles_to_dwords<false>),
+    row("NP 0F 5B /r", "cvtdq2ps", w(Vdq), r(Wdq), kNoFlags, sse, mxcsr, dwords_to_singles),
+    row("66 0F 5B /r", "cvtps2dq", w(Vdq), r(Wdq), kNoFlags, sse, mxcsr, singles_to_dwords<false>),
+    row("F3 0F 5B /r", "cvttps2dq", w(Vdq), r(Wdq), kNoFlags, sse, mxcsr, singles_to_dwords<true>),
+    row("F3 0F E6 /r", "cvtdq2pd", w(Vdq), r(Wq), kNoFlags, sse, mxcsr, dwords_to_doubles),
+    row("66 0F E6 /r", "cvttpd2dq", w(Vdq), r(Wdq), kNoFlags, sse, mxcsr, doubles_to_dwords<true>),
+    row("F2 0F E6 /r", "cvtpd2dq", w(Vdq), r(Wdq), kNoFlags, sse, mxcsr, doubles_to_dwords<false>),
 
     row("F3 0F 2A /r", "cvtsi2ss", w(Vd), r(Ey), kNoFlags, sse, mxcsr, from_integer<u32>),
     row("F2 0F 2A /r", "cvtsi2sd", w(Vq), r(Ey), kNoFlags, sse, mxcsr, from_integer<u64>),
@@ -111,13 +111,13 @@ constexpr Row kRows[] = {
 
     row("NP 0F 2A /r", "cvtpi2ps", w(Vq), r(Nq), kNoFlags, sse, mmx, mxcsr, mmx_to_singles),
     row("NP 0F 2A /r", "cvtpi2ps", w(Vq), r(Mq), kNoFlags, sse, mxcsr, dwords_to_two_singles),
-    row("66 0F 2A /r", "cvtpi2pd", w(Vx), r(Nq), kNoFlags, sse, mmx, mxcsr, mmx_to_doubles),
-    row("66 0F 2A /r", "cvtpi2pd", w(Vx), r(Mq), kNoFlags, sse, mxcsr, dwords_to_doubles),
+    row("66 0F 2A /r", "cvtpi2pd", w(Vdq), r(Nq), kNoFlags, sse, mmx, mxcsr, mmx_to_doubles),
+    row("66 0F 2A /r", "cvtpi2pd", w(Vdq), r(Mq), kNoFlags, sse, mxcsr, dwords_to_doubles),
     row("NP 0F 2D /r", "cvtps2pi", w(Pq), r(Wq), kNoFlags, sse, mmx, mxcsr, singles_to_mmx<false>),
-    row("66 0F 2D /r", "cvtpd2pi", w(Pq), r(Wx), kNoFlags, sse, mmx, mxcsr,
+    row("66 0F 2D /r", "cvtpd2pi", w(Pq), r(Wdq), kNoFlags, sse, mmx, mxcsr,
         doubles_to_dwords<false>),
     row("NP 0F 2C /r", "cvttps2pi", w(Pq), r(Wq), kNoFlags, sse, mmx, mxcsr, singles_to_mmx<true>),
-    row("66 0F 2C /r", "cvttpd2pi", w(Pq), r(Wx), kNoFlags, sse, mmx, mxcsr,
+    row("66 0F 2C /r", "cvttpd2pi", w(Pq), r(Wdq), kNoFlags, sse, mmx, mxcsr,
         doubles_to_dwords<true>),
 };
 

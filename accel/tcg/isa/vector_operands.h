@@ -1,7 +1,8 @@
 // The kinds of XMM and MMX operands: V, W, U, M of the SSE and P, Q, N of the MMX instructions.
 //
-// A kind is named by its letter and the bytes the meaning sees: x 16, q 8, d 4, w 2, b 1. A partial
-// write leaves the rest of the register as it was; an instruction that clears it writes Vx.
+// A kind is named by its letter and the bytes the meaning sees: dq 16, q 8, d 4, w 2. A partial write
+// leaves the rest of the register as it was; an instruction that clears it writes Vdq. The kinds of
+// VEX-coded instructions, as long as VEX.L says, stand in vex_operands.h.
 #pragma once
 
 #include "accel/tcg/fpu/vector.h"
@@ -47,21 +48,29 @@ struct VectorFacts {
   using Value = T;
 };
 
+// Writes a vector register. A VEX-coded instruction clears what lies above (SDM 1 14.1.3).
+template <unsigned W, class T>
+[[gnu::always_inline]] inline void write_vector(Cpu& cpu, u8 offset, const T& value) {
+  u8* bytes = xmm_bytes(cpu, offset);
+  store<T>(bytes, value);
+  if constexpr (is_vex(W) && sizeof(T) < 32) std::fill(bytes + sizeof(T), bytes + 32, u8{0});
+}
+
 // W, U and M: the XMM register or memory that ModRM.rm names. Sixteen bytes must be aligned (SDM 1
-// 10.4.1.1) but for the instructions whose row says Wu or Mu.
+// 10.4.1.1) but for the instructions whose row says Wu or Mu, and those that are VEX-coded.
 template <class T, Place P, bool kAligned = sizeof(T) == 16>
 struct XmmRm : VectorFacts<T, P> {
   template <unsigned W, Use U>
   static bool fetch(Cpu& cpu, const Insn& insn, T& value, Spot&) {
     if constexpr (U == Use::kWrite) return true;
-    if (insn.is_memory) return load_bytes(cpu, insn, value, kAligned);
+    if (insn.is_memory) return load_bytes(cpu, insn, value, kAligned && !is_vex(W));
     value = load<T>(xmm_bytes(cpu, insn.rm));
     return true;
   }
   template <unsigned W, Use U>
   static bool commit(Cpu& cpu, const Insn& insn, const T& value, const Spot&) {
-    if (insn.is_memory) return store_bytes(cpu, insn, value, kAligned);
-    store<T>(xmm_bytes(cpu, insn.rm), value);
+    if (insn.is_memory) return store_bytes(cpu, insn, value, kAligned && !is_vex(W));
+    write_vector<W>(cpu, insn.rm, value);
     return true;
   }
 };
@@ -76,7 +85,7 @@ struct XmmReg : VectorFacts<T, Place::kModReg> {
   }
   template <unsigned W, Use U>
   static bool commit(Cpu& cpu, const Insn& insn, const T& value, const Spot&) {
-    store<T>(xmm_bytes(cpu, insn.reg), value);
+    write_vector<W>(cpu, insn.reg, value);
     return true;
   }
 };
@@ -156,18 +165,18 @@ struct PqKind : VectorFacts<Vec64, Place::kModReg> {
 };
 inline constexpr PqKind Pq{};
 
-KITE_OPERAND(Vx, XmmReg<Vec128>);
+KITE_OPERAND(Vdq, XmmReg<Vec128>);
 KITE_OPERAND(Vq, XmmReg<u64>);
 KITE_OPERAND(Vd, XmmReg<u32>);
-KITE_OPERAND(Wx, XmmRm<Vec128, Place::kModRm>);
+KITE_OPERAND(Wdq, XmmRm<Vec128, Place::kModRm>);
 KITE_OPERAND(Wu, XmmRm<Vec128, Place::kModRm, false>);
 KITE_OPERAND(Wq, XmmRm<u64, Place::kModRm>);
 KITE_OPERAND(Wd, XmmRm<u32, Place::kModRm>);
 KITE_OPERAND(Ww, XmmRm<u16, Place::kModRm>);
-KITE_OPERAND(Ux, XmmRm<Vec128, Place::kModRmRegister>);
+KITE_OPERAND(Udq, XmmRm<Vec128, Place::kModRmRegister>);
 KITE_OPERAND(Uq, XmmRm<u64, Place::kModRmRegister>);
 KITE_OPERAND(Ud, XmmRm<u32, Place::kModRmRegister>);
-KITE_OPERAND(Mx, XmmRm<Vec128, Place::kModRmMemory>);
+KITE_OPERAND(Mdq, XmmRm<Vec128, Place::kModRmMemory>);
 KITE_OPERAND(Mu, XmmRm<Vec128, Place::kModRmMemory, false>);
 KITE_OPERAND(Qq, MmRm<Vec64, Place::kModRm>);
 KITE_OPERAND(Qd, MmRm<u32, Place::kModRm>);

@@ -9,6 +9,9 @@ constexpr std::string_view kSize = "one row for every operand size; Capstone nam
 constexpr std::string_view kSame = "another name of the same instruction";
 constexpr std::string_view kPredicate = "Capstone makes the predicate part of the name";
 
+constexpr std::string_view kIgnoredW =
+    "VEX.W is ignored outside 64-bit mode; Capstone heeds it and names a register of 64 bits";
+
 constexpr Alias kAliases[] = {
     {"cbw", "cwde", kSize},
     {"cbw", "cdqe", kSize},
@@ -42,6 +45,8 @@ constexpr Alias kAliases[] = {
     {"fucompi", "fucomip", kSame},
     {"call far", "lcall", kSame},
     {"jmp far", "ljmp", kSame},
+    {"vpextrd", "vpextrq", kIgnoredW},
+    {"vpinsrd", "vpinsrq", kIgnoredW},
     {"cmpps", "cmp*ps", kPredicate},
     {"cmppd", "cmp*pd", kPredicate},
     {"cmpss", "cmp*ss", kPredicate},
@@ -65,6 +70,7 @@ constexpr Exception kExceptions[] = {
     {Aspect::kEverything, "rdpkru", kNewer},
     {Aspect::kEverything, "wrpkru", kNewer},
     {Aspect::kEverything, "rdpid", kNewer},
+    {Aspect::kLength, "vbroadcasti128", "Capstone 4 does not know it"},
     {Aspect::kLength, "prefetch*", kHint},
     {Aspect::kLength, "nop", kHint},
     {Aspect::kLength, "lfence", kReserved},
@@ -74,6 +80,8 @@ constexpr Exception kExceptions[] = {
     {Aspect::kLength, "8E /r", kNumber},
     {Aspect::kOperands, "8C /r", kWidth},
     {Aspect::kOperands, "8E /r", kWidth},
+    {Aspect::kOperands, "vpextrd", kIgnoredW},
+    {Aspect::kOperands, "vpinsrd", kIgnoredW},
     {Aspect::kOperands, "lar", kWidth},
     {Aspect::kOperands, "lsl", kWidth},
     {Aspect::kOperands, "movsxd", kWidth},
@@ -92,6 +100,9 @@ constexpr Exception kExceptions[] = {
     {Aspect::kFlags, "lzcnt", "Capstone forgets CF"},
     {Aspect::kFlags, "blsr", "Capstone has the flags of BLSMSK, whose result is never zero"},
     {Aspect::kFlags, "ptest", "Capstone forgets OF"},
+    {Aspect::kFlags, "vptest", "Capstone forgets the flags"},
+    {Aspect::kFlags, "vpcmpestr*", "Capstone forgets the flags"},
+    {Aspect::kFlags, "vpcmpistr*", "Capstone forgets the flags"},
     {Aspect::kFlags, "pcmpestr*", "Capstone forgets the flags"},
     {Aspect::kFlags, "pcmpistr*", "Capstone forgets the flags"},
     {Aspect::kFlags, "pushf", kNotTested},

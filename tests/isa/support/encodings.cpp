@@ -192,6 +192,8 @@ void each_with_address_size(const Row& row, unsigned code_width, bool address_pr
   for (const Bytes& lead : leads) {
     for (const Tail& tail : tails) {
       if (address_prefix && e.has_modrm && !tail.is_memory) continue;
+      const bool has_sib = tail.is_memory && address_width != 1 && (tail.bytes[0] & 7) == 4;
+      if (row.attributes.has(tcg::vsib) && !has_sib) continue;
       for (const Bytes& more : memory_prefixes(row, tail.is_memory, address_width, depth)) {
         for (unsigned i = 0; i < (e.register_in_opcode ? 8u : 1u); ++i) {
           Bytes bytes;

@@ -1,0 +1,129 @@
+// AVX and AVX2 accesses lane by lane: masked moves and gathers. A lane whose mask bit is clear is
+// not accessed and cannot fault.
+#include "accel/tcg/isa/packed_integer.h"
+#include "accel/tcg/isa/vex_operands.h"
+
+namespace kite::tcg {
+namespace {
+
+bool lane_address(Cpu& cpu, const Insn& insn, u64 offset, unsigned size, Access access,
+                  u64& linear) {
+  if (insn.address_kind == AddressKind::kSimple) {
+    linear = offset + cpu.segment_base[insn.segment];
+    return true;
+  }
+  return cpu.linear_address_slow(insn.segment, offset & insn.address_mask(), size, access, linear);
+}
+
+template <class T>
+bool load_lane(Cpu& cpu, const Insn& insn, u64 offset, T& value) {
+  u64 linear;
+  return lane_address(cpu, insn, offset, sizeof(T), Access::kRead, linear) &&
+         cpu.load_at<T>(linear, value, Cpu::is_stack(insn.segment));
+}
+
+template <class T, unsigned N>
+bool is_set(const Vec<N>& mask, unsigned lane) {
+  return mask.template lane<std::make_signed_t<T>>(lane) < 0;
+}
+
+template <class T>
+constexpr auto masked_load =
+    []<unsigned N>(Cpu& cpu, const Insn& insn, Vec<N>& dst, const Vec<N>& mask, u64 offset) {
+      dst = {};
+      for (unsigned i = 0; i < N / sizeof(T); ++i) {
+        T value = 0;
+        if (is_set<T>(mask, i) && !load_lane<T>(cpu, insn, offset + i * sizeof(T), value))
+          return Flow::kFault;
+        dst.template set_lane<T>(i, value);
+      }
+      return Flow::kNext;
+    };
+
+// Every lane is tried before the first is stored.
+template <class T>
+constexpr auto masked_store_lanes = []<unsigned N>(Cpu& cpu, const Insn& insn, u64 offset,
+                                                   const Vec<N>& mask, const Vec<N>& src) {
+  constexpr unsigned kLanes = N / sizeof(T);
+  const bool stack = Cpu::is_stack(insn.segment);
+  std::array<u64, kLanes> linear{};
+  for (unsigned i = 0; i < kLanes; ++i) {
+    if (!is_set<T>(mask, i)) continue;
+    if (!lane_address(cpu, insn, offset + i * sizeof(T), sizeof(T), Access::kWrite, linear[i]) ||
+        !cpu.probe_write(linear[i], sizeof(T), stack))
+      return Flow::kFault;
+  }
+  for (unsigned i = 0; i < kLanes; ++i)
+    if (is_set<T>(mask, i) && !cpu.store_at<T>(linear[i], src.template lane<T>(i), stack))
+      return Flow::kFault;
+  return Flow::kNext;
+};
+
+// A fault leaves the lanes before it in the destination and their mask bits clear, so that the
+// instruction goes on where it stopped (SDM 2C "VPGATHERDD").
+template <class Index, class T>
+constexpr auto gather = []<unsigned N, unsigned M>(Cpu& cpu, const Insn& insn, Vec<N>& dst,
+                                                   const Vec<M>& index, Vec<N>& mask) {
+  constexpr unsigned kLanes = std::min<unsigned>(N / sizeof(T), M / sizeof(Index));
+  const u64 base = cpu.effective_address(insn);
+  for (unsigned i = 0; i < kLanes; ++i) {
+    if (is_set<T>(mask, i)) {
+      const u64 offset =
+          base + (static_cast<u64>(i64{index.template lane<Index>(i)}) << insn.scale);
+      T value;
+      if (!load_lane<T>(cpu, insn, offset, value)) {
+        store<Vec<N>>(xmm_bytes(cpu, insn.reg), dst);
+        store<Vec<N>>(xmm_bytes(cpu, insn.vreg), mask);
+        return Flow::kFault;
+      }
+      dst.template set_lane<T>(i, value);
+    }
+    mask.template set_lane<T>(i, 0);
+  }
+  for (unsigned i = kLanes; i < N / sizeof(T); ++i) dst.template set_lane<T>(i, 0);
+  mask = {};
+  return Flow::kNext;
+};
+
+constexpr Row kRows[] = {
+    row("VEX.66.0F38.W0 2C /r", "vmaskmovps", w(Vx), r(Hx), r(M), kNoFlags, avx, masked_load<u32>),
+    row("VEX.66.0F38.W0 2E /r", "vmaskmovps", r(M), r(Hx), r(Vx), kNoFlags, avx,
+        masked_store_lanes<u32>),
+    row("VEX.66.0F38.W0 2D /r", "vmaskmovpd", w(Vx), r(Hx), r(M), kNoFlags, avx, masked_load<u64>),
+    row("VEX.66.0F38.W0 2F /r", "vmaskmovpd", r(M), r(Hx), r(Vx), kNoFlags, avx,
+        masked_store_lanes<u64>),
+    row("VEX.66.0F38.W0 8C /r", "vpmaskmovd", w(Vx), r(Hx), r(M), kNoFlags, avx, Feature::kAvx2,
+        masked_load<u32>),
+    row("VEX.66.0F38.W0 8E /r", "vpmaskmovd", r(M), r(Hx), r(Vx), kNoFlags, avx, Feature::kAvx2,
+        masked_store_lanes<u32>),
+    row("VEX.66.0F38.W1 8C /r", "vpmaskmovq", w(Vx), r(Hx), r(M), kNoFlags, avx, Feature::kAvx2,
+        masked_load<u64>),
+    row("VEX.66.0F38.W1 8E /r", "vpmaskmovq", r(M), r(Hx), r(Vx), kNoFlags, avx, Feature::kAvx2,
+        masked_store_lanes<u64>),
+    row("VEX.128.66.0F.WIG F7 /r", "vmaskmovdqu", r(Vdq), r(Udq), kNoFlags, avx, masked_store),
+
+    row("VEX.66.0F38.W0 90 /r", "vpgatherdd", rw(Vx), r(Ix), rw(Hx), kNoFlags, avx, vsib,
+        Feature::kAvx2, gather<i32, u32>),
+    row("VEX.66.0F38.W1 90 /r", "vpgatherdq", rw(Vx), r(Idq), rw(Hx), kNoFlags, avx, vsib,
+        Feature::kAvx2, gather<i32, u64>),
+    row("VEX.66.0F38.W0 91 /r", "vpgatherqd", rw(Vdq), r(Ix), rw(Hdq), kNoFlags, avx, vsib,
+        Feature::kAvx2, gather<i64, u32>),
+    row("VEX.66.0F38.W1 91 /r", "vpgatherqq", rw(Vx), r(Ix), rw(Hx), kNoFlags, avx, vsib,
+        Feature::kAvx2, gather<i64, u64>),
+    row("VEX.66.0F38.W0 92 /r", "vgatherdps", rw(Vx), r(Ix), rw(Hx), kNoFlags, avx, vsib,
+        Feature::kAvx2, gather<i32, u32>),
+    row("VEX.66.0F38.W1 92 /r", "vgatherdpd", rw(Vx), r(Idq), rw(Hx), kNoFlags, avx, vsib,
+        Feature::kAvx2, gather<i32, u64>),
+    row("VEX.66.0F38.W0 93 /r", "vgatherqps", rw(Vdq), r(Ix), rw(Hdq), kNoFlags, avx, vsib,
+        Feature::kAvx2, gather<i64, u32>),
+    row("VEX.66.0F38.W1 93 /r", "vgatherqpd", rw(Vx), r(Ix), rw(Hx), kNoFlags, avx, vsib,
+        Feature::kAvx2, gather<i64, u64>),
+};
+
+}  // namespace
+
+std::span<const Row> avx_memory_rows() {
+  return kRows;
+}
+
+}  // namespace kite::tcg
