@@ -247,10 +247,7 @@ bool DecodeRun::sib(u8 mod) {
   insn_.index = static_cast<u8>((byte >> 3 & 7) | (rex_ & 2 ? 8 : 0));
   sib_index_ = insn_.index;
   has_sib_ = true;
-  if (insn_.index == kRsp) {
-    insn_.index = kNoRegister;
-    insn_.scale = 0;
-  }
+  if (insn_.index == kRsp) insn_.index = kNoRegister;
   insn_.base = static_cast<u8>((byte & 7) | (rex_ & 1 ? 8 : 0));
   if ((byte & 7) == kRbp && mod == 0) {
     insn_.base = kNoRegister;

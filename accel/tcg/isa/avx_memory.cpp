@@ -59,13 +59,14 @@ constexpr auto masked_store_lanes = []<unsigned N>(Cpu& cpu, const Insn& insn, u
   return Flow::kNext;
 };
 
-// A fault leaves the lanes before it in the destination and their mask bits clear, so that the
-// instruction goes on where it stopped (SDM 2C "VPGATHERDD").
+// A fault leaves the lanes before it in the destination and their mask lanes clear, those behind it
+// all ones or zeros, so that the instruction goes on where it stopped (SDM 2C "VPGATHERDD").
 template <class Index, class T>
 constexpr auto gather = []<unsigned N, unsigned M>(Cpu& cpu, const Insn& insn, Vec<N>& dst,
                                                    const Vec<M>& index, Vec<N>& mask) {
   constexpr unsigned kLanes = std::min<unsigned>(N / sizeof(T), M / sizeof(Index));
   const u64 base = cpu.effective_address(insn);
+  mask = vec::map<std::make_signed_t<T>>(mask, [](auto lane) { return lane < 0 ? -1 : 0; });
   for (unsigned i = 0; i < kLanes; ++i) {
     if (is_set<T>(mask, i)) {
       const u64 offset =

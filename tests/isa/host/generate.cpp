@@ -32,7 +32,7 @@ constexpr std::string_view kRefusals[] = {
     "rcpps", "rcpss", "rsqrtps", "rsqrtss", "f2xm1", "fcos", "fsin", "fsincos", "fptan", "fpatan",
     "fyl2x", "fyl2xp1",
     // Whether a mask of zeros may fault is the processor's choice (SDM 2B).
-    "maskmovdqu", "maskmovq",
+    "maskmovdqu", "vmaskmovdqu", "maskmovq",
     // The host may have instructions for these that the guest's model hides.
     "monitor", "mwait", "vmcall", "vmmcall",
 };

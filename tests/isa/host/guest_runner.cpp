@@ -110,7 +110,8 @@ X86State GuestRunner::initial_state() const {
   X86State state = X86State::after_reset();
   state.cr0 = cr0::kPe | cr0::kMp | cr0::kEt | cr0::kNe | cr0::kWp | cr0::kAm | cr0::kPg;
   state.cr3 = kPageTables;
-  state.cr4 = cr4::kPae | cr4::kOsfxsr | cr4::kOsxmmexcpt;
+  state.cr4 = cr4::kPae | cr4::kOsfxsr | cr4::kOsxmmexcpt | cr4::kOsxsave;
+  state.fpu.xcr0 = xcr0::kX87 | xcr0::kSse | xcr0::kAvx;
   state.efer = efer::kSce | efer::kLme | efer::kLma | efer::kNxe;
   for (Segment& segment : state.segments) segment = user_segment(kUserData, false);
   state.segments[kCs] = user_segment(kUserCode, true);

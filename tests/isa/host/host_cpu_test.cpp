@@ -30,7 +30,14 @@ u64 from_environment(const char* name, u64 otherwise) {
 // Two faults of one instruction: which comes first is the processor's choice.
 bool is_open(const Origin& origin, const Outcome& host, const Outcome& guest) {
   const std::string_view name = origin.row->name;
+  // A gather that faults behind the first element delivers the single step of those before it
+  // instead (SDM 2C "VPGATHERDD"); Kite delivers the fault, and the step when the instruction is
+  // complete.
+  if (origin.row->attributes.has(tcg::vsib) && host.vector == kDebugException)
+    return guest.vector != kDebugException;
   if (name.starts_with("cmps")) return host.vector == kPageFault && guest.vector == kPageFault;
+  // F3 REX.B 90: AMD's processors exchange with R8, Intel's pause.
+  if (origin.row->text == std::string_view("90+r") && origin.insn.rep == tcg::kRepE) return true;
   const auto among = [](u8 vector) {
     return vector == kGeneralProtection || vector == kPageFault || vector == kStackFault;
   };
@@ -51,6 +58,44 @@ bool is_undefined_half(const Origin& origin, const Outcome& host, const Outcome&
   return std::string_view(origin.row->name) == "cmpxchg" && origin.insn.width == 2 &&
          static_cast<u32>(host.registers.gpr[number]) ==
              static_cast<u32>(guest.registers.gpr[number]);
+}
+
+bool is_string(const Origin& origin) {
+  return origin.row->attributes.has(tcg::string);
+}
+
+// A string instruction with 67h that did not move (a count of 0, a fault of the first element):
+// Intel's processors clear the upper halves of its registers all the same, AMD's leave them.
+bool is_half_of_string(const Origin& origin, const Outcome& host, const Outcome& guest,
+                       unsigned number) {
+  const bool counts = number == kRcx || number == kRsi || number == kRdi;
+  return is_string(origin) && origin.insn.address_width == 2 && counts &&
+         static_cast<u32>(host.registers.gpr[number]) ==
+             static_cast<u32>(guest.registers.gpr[number]);
+}
+
+// A REP that was interrupted: Intel's processors bring the flags up to date at its end, AMD's after
+// every element.
+bool is_unfinished_string(const Origin& origin, const Case& test, const Outcome& host) {
+  return is_string(origin) && host.registers.rip == test.registers.rip;
+}
+
+// Which of several NaNs a sum of products lets through differs between makers.
+bool is_choice_of_nan(const Origin& origin, u64 ours, u64 theirs) {
+  const auto is_nan = [](u32 lane) { return (lane & 0x7fffffff) > 0x7f800000; };
+  const auto same = [&](u32 a, u32 b) { return a == b || (is_nan(a) && is_nan(b)); };
+  const std::string_view name = origin.row->name;
+  if (name.ends_with("dpps"))
+    return same(static_cast<u32>(ours), static_cast<u32>(theirs)) &&
+           same(static_cast<u32>(ours >> 32), static_cast<u32>(theirs >> 32));
+  const auto is_wide_nan = [](u64 lane) { return lane << 1 > 0xffe0000000000000; };
+  return name.ends_with("dppd") && is_wide_nan(ours) && is_wide_nan(theirs);
+}
+
+// FSTP of 80 bits across a page it may not write: Intel's processors have stored the part before.
+bool is_torn_store(const Origin& origin, const Outcome& host) {
+  return host.vector == kPageFault && origin.row->text == std::string_view("DB /7") &&
+         origin.insn.is_memory;
 }
 
 bool has_mmx_operand(const Origin& origin) {
@@ -74,7 +119,9 @@ std::string difference(const Origin& origin, const Case& test, const Outcome& ho
   if (pushes_error_code(host.vector) && (host.error_code ^ guest.error_code) & code_mask) {
     return fmt::format("error code {:#x}, the host {:#x}", guest.error_code, host.error_code);
   }
-  if (page_fault && host.cr2 != guest.cr2) {
+  // Where a masked store of several lanes faults inside its page is the processor's choice.
+  const bool masked = std::string_view(origin.row->name).find("maskmov") != std::string_view::npos;
+  if (page_fault && host.cr2 != guest.cr2 && !(masked && host.cr2 >> 12 == guest.cr2 >> 12)) {
     return fmt::format("CR2 {:#x}, the host {:#x}", guest.cr2, host.cr2);
   }
   if (host.registers.rip != guest.registers.rip) {
@@ -84,21 +131,28 @@ std::string difference(const Origin& origin, const Case& test, const Outcome& ho
     if (host.registers.gpr[i] == guest.registers.gpr[i]) continue;
     if (is_undefined_register(origin, host, i)) continue;
     if (is_undefined_half(origin, host, guest, i)) continue;
+    if (is_half_of_string(origin, host, guest, i)) continue;
     return fmt::format("register {} is {:#x}, the host's {:#x}", i, guest.registers.gpr[i],
                        host.registers.gpr[i]);
   }
-  const u64 mask = defined_flags(origin, test) | rflags::kDf;
+  u64 mask = defined_flags(origin, test) | rflags::kDf;
+  if (is_unfinished_string(origin, test, host)) mask &= ~rflags::kArithmetic;
   if ((host.registers.rflags ^ guest.registers.rflags) & mask) {
     return fmt::format("flags {:#x}, the host's {:#x}", guest.registers.rflags & mask,
                        host.registers.rflags & mask);
   }
+  if (is_torn_store(origin, host)) return {};
   if (host.change_count != guest.change_count || host.changes != guest.changes) {
     return fmt::format("memory: {} words changed, the host {}; first at {:#x} to {:#x}, {:#x}",
                        guest.change_count, host.change_count, guest.changes[0].offset,
                        guest.changes[0].value, host.changes[0].value);
   }
   for (unsigned i = 0; i < 16; ++i) {
-    if (host.vectors.xmm[i] == guest.vectors.xmm[i]) continue;
+    const auto &ours = guest.vectors.xmm[i], &theirs = host.vectors.xmm[i];
+    if (ours == theirs) continue;
+    if (is_choice_of_nan(origin, ours[0], theirs[0]) &&
+        is_choice_of_nan(origin, ours[1], theirs[1]))
+      continue;
     return fmt::format("xmm{} is {:016x}{:016x}, the host's {:016x}{:016x}", i,
                        guest.vectors.xmm[i][1], guest.vectors.xmm[i][0], host.vectors.xmm[i][1],
                        host.vectors.xmm[i][0]);

@@ -46,8 +46,10 @@ void load_case(ucontext_t& context, const Case& test) {
   fp.cwd = vectors.fcw;
   fp.swd = vectors.fsw;
   fp.ftw = vectors.ftw;
-  // XSTATE_BV of the XSAVE header behind: x87 and SSE are not in their initial state.
-  reinterpret_cast<u64*>(&fp)[64] |= xcr0::kX87 | xcr0::kSse;
+  // XSTATE_BV of the XSAVE header behind: x87 and SSE are not in their initial state, the upper
+  // halves of YMM are.
+  u64& present = reinterpret_cast<u64*>(&fp)[64];
+  present = (present | xcr0::kX87 | xcr0::kSse) & ~xcr0::kAvx;
 }
 
 void note_outcome(const ucontext_t& context, Outcome& outcome) {
