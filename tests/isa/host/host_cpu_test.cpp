@@ -36,6 +36,8 @@ bool is_open(const Origin& origin, const Outcome& host, const Outcome& guest) {
   if (origin.row->attributes.has(tcg::vsib) && host.vector == kDebugException)
     return guest.vector != kDebugException;
   if (name.starts_with("cmps")) return host.vector == kPageFault && guest.vector == kPageFault;
+  // A kernel that watches for locks across cache lines stops the thread for a while.
+  if (host.vector == NativeRunner::kDied && origin.insn.lock) return true;
   // F3 REX.B 90: AMD's processors exchange with R8, Intel's pause.
   if (origin.row->text == std::string_view("90+r") && origin.insn.rep == tcg::kRepE) return true;
   const auto among = [](u8 vector) {
