@@ -6,13 +6,15 @@
 namespace kite::tcg {
 namespace {
 
+// The address size cuts the address of the operand, or of a gather's element; the lanes of a masked
+// move lie behind it, even beyond 4 GiB.
 bool lane_address(Cpu& cpu, const Insn& insn, u64 offset, unsigned size, Access access,
                   u64& linear) {
   if (insn.address_kind == AddressKind::kSimple) {
     linear = offset + cpu.segment_base[insn.segment];
     return true;
   }
-  return cpu.linear_address_slow(insn.segment, offset & insn.address_mask(), size, access, linear);
+  return cpu.linear_address_slow(insn.segment, offset, size, access, linear);
 }
 
 template <class T>
@@ -69,8 +71,8 @@ constexpr auto gather = []<unsigned N, unsigned M>(Cpu& cpu, const Insn& insn, V
   mask = vec::map<std::make_signed_t<T>>(mask, [](auto lane) { return lane < 0 ? -1 : 0; });
   for (unsigned i = 0; i < kLanes; ++i) {
     if (is_set<T>(mask, i)) {
-      const u64 offset =
-          base + (static_cast<u64>(i64{index.template lane<Index>(i)}) << insn.scale);
+      const u64 scaled = static_cast<u64>(i64{index.template lane<Index>(i)}) << insn.scale;
+      const u64 offset = (base + scaled) & insn.address_mask();
       T value;
       if (!load_lane<T>(cpu, insn, offset, value)) {
         store<Vec<N>>(xmm_bytes(cpu, insn.reg), dst);

@@ -35,15 +35,16 @@ bool is_open(const Origin& origin, const Outcome& host, const Outcome& guest) {
   // complete.
   if (origin.row->attributes.has(tcg::vsib) && host.vector == kDebugException)
     return guest.vector != kDebugException;
-  if (name.starts_with("cmps")) return host.vector == kPageFault && guest.vector == kPageFault;
   // A kernel that watches for locks across cache lines stops the thread for a while.
-  if (host.vector == NativeRunner::kDied && origin.insn.lock) return true;
+  const bool locks = origin.insn.lock || origin.row->attributes.has(tcg::always_locked);
+  if (host.vector == NativeRunner::kDied && locks) return true;
   // F3 REX.B 90: AMD's processors exchange with R8, Intel's pause.
   if (origin.row->text == std::string_view("90+r") && origin.insn.rep == tcg::kRepE) return true;
   const auto among = [](u8 vector) {
     return vector == kGeneralProtection || vector == kPageFault || vector == kStackFault;
   };
-  return name.starts_with("call") && among(host.vector) && among(guest.vector);
+  return (name.starts_with("call") || name.starts_with("cmps")) && among(host.vector) &&
+         among(guest.vector);
 }
 
 // BSF and BSR of zero leave the destination undefined (SDM 2A).
