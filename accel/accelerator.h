@@ -21,8 +21,7 @@ namespace kite {
 struct Exit {
   enum class Kind {
     // HLT; `interrupts_enabled` tells whether an interrupt can end it. Also of a processor that
-    // waits
-    // for SIPI, as if enabled: the machine's other processors can end that.
+    // waits for SIPI: no interrupt ends that.
     kHalted,
     kDeadline,  // the deadline given to run() has passed
     kKicked,    // kick() was called
@@ -67,6 +66,7 @@ struct VcpuConfig {
   u32 index = 0;  // 0 is the boot processor
   u32 apic_id = 0;
   InterruptPort* interrupts = nullptr;  // may be null: no interrupt controller
+  u32 cpus = 1;                         // of the machine, as CPUID shows them
 };
 
 class Vcpu {
@@ -95,7 +95,8 @@ struct AcceleratorConfig {
   PortSpace& ports;
   Clock& clock;
   const CpuModel& model;
-  Nanos epoch = 0;  // Unix time when the clock stood at 0, for the guest's paravirtual clock
+  Nanos epoch = 0;    // Unix time when the clock stood at 0, for the guest's paravirtual clock
+  unsigned cpus = 1;  // how many processors will be made
 };
 
 class Accelerator {
@@ -111,6 +112,7 @@ struct AcceleratorKind {
   std::string_view description;
   Result<> (*probe)();  // success: usable on this host; else why not
   Result<std::unique_ptr<Accelerator>> (*create)(const AcceleratorConfig& config);
+  unsigned max_cpus = 1;  // how many processors it can run
 };
 
 }  // namespace kite

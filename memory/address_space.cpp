@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/trace.h"
 #include "memory/dirty_log.h"
+#include "memory/guest_access.h"
 
 namespace kite {
 
@@ -93,9 +94,12 @@ void AddressSpace::publish() {
   const auto before = view();
   if (before->ranges() == after->ranges()) return;
   for (MemoryListener* listener : listeners_) listener->memory_changed(*before, *after);
-  std::lock_guard lock(view_mutex_);
-  view_ = std::move(after);
-  generation_.store(next_generation(), std::memory_order_release);
+  {
+    std::lock_guard lock(view_mutex_);
+    view_ = std::move(after);
+    generation_.store(next_generation(), std::memory_order_release);
+  }
+  for (MemoryListener* listener : listeners_) listener->memory_published();
 }
 
 void AddressSpace::add_listener(MemoryListener& listener) {
@@ -131,7 +135,7 @@ u64 AddressSpace::read_piece(const FlatRange& range, Gpa address, std::span<u8> 
   const u64 offset = range.offset + (address - range.start);
   const u64 left = std::min<u64>(to.size(), range.last() - address + 1);
   if (const u8* host = range.region->host()) {
-    std::memcpy(to.data(), host + offset, left);
+    guest_read(to.data(), host + offset, left);
     return left;
   }
   const unsigned size = piece_size(offset, left);
@@ -140,14 +144,20 @@ u64 AddressSpace::read_piece(const FlatRange& range, Gpa address, std::span<u8> 
   return size;
 }
 
+void AddressSpace::note_ram_written(Gpa address, const u8* host, u64 size) {
+  if (dirty_log_->active()) dirty_log_->mark(host, size);
+  if (auto* listener = write_listener_.load(std::memory_order_acquire))
+    listener->ram_written(address, size);
+}
+
 u64 AddressSpace::write_piece(const FlatRange& range, Gpa address, std::span<const u8> from) {
   const u64 offset = range.offset + (address - range.start);
   const u64 left = std::min<u64>(from.size(), range.last() - address + 1);
   const Region& region = *range.region;
   if (region.kind() == Region::Kind::kRam) {
     u8* host = region.host() + offset;
-    std::memcpy(host, from.data(), left);
-    if (dirty_log_->active()) dirty_log_->mark(host, left);
+    guest_write(host, from.data(), left);
+    note_ram_written(address, host, left);
     return left;
   }
   if (!region.handler()) {
@@ -199,13 +209,13 @@ u64 AddressSpace::read_value(Gpa address, unsigned size) {
     const u8* host = range->region->host() + range->offset + (address - range->start);
     switch (size) {
       case 1:
-        return *host;
+        return guest_load<u8>(host);
       case 2:
-        return load<u16>(host);
+        return guest_load<u16>(host);
       case 4:
-        return load<u32>(host);
+        return guest_load<u32>(host);
       default:
-        return load<u64>(host);
+        return guest_load<u64>(host);
     }
   }
   u64 value = 0;
@@ -221,18 +231,18 @@ void AddressSpace::write_value(Gpa address, u64 value, unsigned size) {
   u8* host = range->region->host() + range->offset + (address - range->start);
   switch (size) {
     case 1:
-      *host = static_cast<u8>(value);
+      guest_store<u8>(host, static_cast<u8>(value));
       break;
     case 2:
-      store<u16>(host, static_cast<u16>(value));
+      guest_store<u16>(host, static_cast<u16>(value));
       break;
     case 4:
-      store<u32>(host, static_cast<u32>(value));
+      guest_store<u32>(host, static_cast<u32>(value));
       break;
     default:
-      store<u64>(host, value);
+      guest_store<u64>(host, value);
   }
-  if (dirty_log_->active()) dirty_log_->mark(host, size);
+  note_ram_written(address, host, size);
 }
 
 std::span<u8> AddressSpace::ram(Gpa address, u64 size, bool for_write) {

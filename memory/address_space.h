@@ -24,6 +24,15 @@ class MemoryListener {
  public:
   virtual ~MemoryListener() = default;
   virtual void memory_changed(const FlatView& before, const FlatView& after) = 0;
+  // The same, once readers see it: who looks now finds the new view.
+  virtual void memory_published() {}
+};
+
+// Told of every store to RAM through the address space, after it, on the thread that made it.
+class RamWriteListener {
+ public:
+  virtual ~RamWriteListener() = default;
+  virtual void ram_written(Gpa address, u64 size) = 0;
 };
 
 class AddressSpace {
@@ -54,6 +63,8 @@ class AddressSpace {
   // it leaves.
   void add_listener(MemoryListener& listener);
   void remove_listener(MemoryListener& listener);
+  // At most one, or null; before and after all traffic.
+  void set_write_listener(RamWriteListener* listener) { write_listener_.store(listener); }
 
   // The current view. Holding the pointer keeps the view, not the memory behind it.
   std::shared_ptr<const FlatView> view() const;
@@ -69,7 +80,8 @@ class AddressSpace {
   void write_value(Gpa address, u64 value, unsigned size);
 
   // Host memory behind [address, address + size), if all of it is one piece of RAM (for_write:
-  // writable RAM, noted in the dirty log); else empty.
+  // writable RAM, noted in the dirty log); else empty. Not for code that a vCPU may be executing:
+  // no RamWriteListener hears of what is stored there.
   std::span<u8> ram(Gpa address, u64 size, bool for_write);
 
   DirtyLog& dirty_log() { return *dirty_log_; }
@@ -79,11 +91,13 @@ class AddressSpace {
   const FlatView& current() const;
   u64 read_piece(const FlatRange& range, Gpa address, std::span<u8> to);
   u64 write_piece(const FlatRange& range, Gpa address, std::span<const u8> from);
+  void note_ram_written(Gpa address, const u8* host, u64 size);
 
   std::mutex edit_mutex_;  // guards windows_, listeners_; held for a whole Edit
   std::vector<std::pair<WindowId, Window>> windows_;
   std::vector<MemoryListener*> listeners_;
   WindowId next_id_ = 1;
+  std::atomic<RamWriteListener*> write_listener_{nullptr};
   mutable std::mutex view_mutex_;  // guards view_
   std::shared_ptr<const FlatView> view_;
   std::atomic<u64> generation_;  // no two views in the process share one

@@ -26,11 +26,6 @@ bool ends_here(const Insn& insn) {
   return !row || row->attributes.has(ends_block);
 }
 
-u64 granules_of(unsigned offset, unsigned size) {
-  const unsigned first = offset / 64, last = (offset + size - 1) / 64;
-  return bits(~u64{0}, 63, first) << first & (last == 63 ? ~u64{0} : bit(last + 1) - 1);
-}
-
 std::size_t size_of(const Block& block) {
   return sizeof(Block) + block.count * sizeof(Insn);
 }
@@ -40,6 +35,7 @@ std::size_t size_of(const Block& block) {
 CodeCache::CodeCache(Cpu& cpu, const Decoder& decoder)
     : cpu_(cpu),
       decoder_(decoder),
+      number_(cpu.processors.code.join(cpu.attention, kAttendCode)),
       jumps_(kJumpPages * kJumpsPerPage),
       buckets_(kBuckets),
       maybe_code_(65536) {
@@ -49,6 +45,7 @@ CodeCache::CodeCache(Cpu& cpu, const Decoder& decoder)
 CodeCache::~CodeCache() {
   flush();
   bury();
+  cpu_.processors.code.depart(number_);
 }
 
 void CodeCache::bury() {
@@ -57,12 +54,14 @@ void CodeCache::bury() {
 }
 
 void CodeCache::flush() {
-  for (auto& [gpa, page] : pages_)
+  for (auto& [gpa, page] : pages_) {
+    page->shared->masks[number_].store(0, std::memory_order_relaxed);
     for (Block* block : page->blocks) {
       if (align_down(block->gpa, kPageSize) != gpa) continue;  // its first page has it too
       for (unsigned i = 0; i <= block->count; ++i) block->insns[i].handler = &stale;
       graveyard_.push_back(block);
     }
+  }
   pages_.clear();
   std::fill(buckets_.begin(), buckets_.end(), nullptr);
   std::fill(jumps_.begin(), jumps_.end(), Jump{});
@@ -89,6 +88,7 @@ CodePage* CodeCache::make_page(Gpa gpa, const u8* host) {
   page = std::make_unique<CodePage>();
   page->gpa = gpa;
   page->host = host;
+  page->shared = &cpu_.processors.code.page(gpa);
   return page.get();
 }
 
@@ -135,20 +135,52 @@ Block* CodeCache::lookup_slow(u64 linear) {
     block = nullptr;
   }
   if (!block) block = build(*page, linear);
-  if (block && !block->second_page)
+  if (block && block->kept && !block->second_page)
     jumps_[jump_index(linear)] = {cpu_.rip + cpu_.segment_base[kCs], context(), block};
   return block;
 }
 
+bool CodeCache::share(CodePage& page, unsigned offset, unsigned size) {
+  CodeMap& map = cpu_.processors.code;
+  const u64 granules = granules_of(offset, size);
+  // Bits that are there already are good: whoever clears one tells, and we have not heard yet.
+  if ((page.shared->masks[number_].load(std::memory_order_acquire) & granules) != granules) {
+    const CodeMap::Marked marked = map.mark(*page.shared, page.gpa, granules, number_);
+    if (marked.first) {
+      page.sequence = marked.sequence;
+      if (page.granules) cpu_.tlb.protect(page.gpa);
+    }
+  }
+  if (page.sequence && map.acknowledged(page.sequence, number_)) page.sequence = 0;
+  return page.sequence == 0;
+}
+
+std::span<const u8> CodeCache::window(CodePage& page, unsigned offset) {
+  constexpr unsigned kEnough = 2 * kMaxInsnLength, kStep = 64;
+  const unsigned wanted = std::min<unsigned>(kPageSize, offset + kEnough);
+  if (window_.end < wanted) {
+    const auto end = static_cast<unsigned>(align_up(wanted, kStep));
+    const unsigned size = end - window_.end;
+    window_.keep &= share(page, window_.end, size);
+    guest_read(&window_.bytes[window_.end], page.host + window_.end, size);
+    window_.end = end;
+  }
+  return {&window_.bytes[offset], window_.end - offset};
+}
+
+// A block that may not be kept is one instruction, so that it cannot outlive its own bytes.
 Block* CodeCache::build(CodePage& page, u64 linear) {
   const unsigned start = linear % kPageSize;
   unsigned at = start;
   scratch_.clear();
+  window_.end = start;
+  window_.keep = true;
   const unsigned limit = cpu_.mode.single ? 1 : Block::kMaxInsns;
   while (scratch_.size() < limit && at < kPageSize) {
+    const std::span<const u8> bytes = window(page, at);
+    if (!window_.keep && !scratch_.empty()) break;
     Insn& insn = scratch_.emplace_back();
-    if (decoder_.decode({page.host + at, kPageSize - at}, cpu_.mode, insn) ==
-        DecodeStatus::kNeedMore) {
+    if (decoder_.decode(bytes, cpu_.mode, insn) == DecodeStatus::kNeedMore) {
       scratch_.pop_back();
       if (scratch_.empty()) return build_crossing(page, linear);
       break;
@@ -158,23 +190,42 @@ Block* CodeCache::build(CodePage& page, u64 linear) {
     insn.next_offset = static_cast<u16>(at - start);
     if (ends_here(insn)) break;
   }
-  return finish(&page, page.gpa + start, scratch_, at - start);
+  if (!window_.keep && scratch_.size() > 1) {
+    scratch_.erase(scratch_.begin() + 1, scratch_.end());
+    at = start + scratch_[0].length;
+  }
+  Block* block = finish(page.gpa + start, scratch_, at - start);
+  if (window_.keep)
+    add(page, block);
+  else
+    run_once(block);
+  return block;
 }
 
 Block* CodeCache::build_crossing(CodePage& page, u64 linear) {
   const unsigned start = linear % kPageSize;
   const unsigned first = kPageSize - start;
-  const CodePage* second = code_page(linear + first);
+  CodePage* second = code_page(linear + first);
   if (!second) return cpu_.fault.vector == 0xff ? build_uncached(linear) : nullptr;
+  const bool keep = share(page, start, first) & share(*second, 0, kMaxInsnLength);
   std::array<u8, 2 * kMaxInsnLength> bytes;
-  std::memcpy(bytes.data(), page.host + start, first);
-  std::memcpy(bytes.data() + first, second->host, kMaxInsnLength);
+  guest_read(bytes.data(), page.host + start, first);
+  guest_read(bytes.data() + first, second->host, kMaxInsnLength);
   scratch_.assign(1, {});
   decoder_.decode({bytes.data(), first + kMaxInsnLength}, cpu_.mode, scratch_[0]);
-  Block* block = finish(&page, page.gpa + start, scratch_, scratch_[0].length);
+  Block* block = finish(page.gpa + start, scratch_, scratch_[0].length);
   block->second_page = second->gpa;
-  mark(*pages_[second->gpa], block, 0, std::max(1u, block->bytes - first));
+  if (!keep) {
+    run_once(block);
+    return block;
+  }
+  add(page, block);
+  mark(*second, block, 0, std::max(1u, block->bytes - first));
   return block;
+}
+
+void CodeCache::run_once(Block* block) {
+  graveyard_.push_back(block);
 }
 
 // Code that is not in memory (a device's registers): read, decoded and run one instruction at a
@@ -191,12 +242,12 @@ Block* CodeCache::build_uncached(u64 linear) {
     if (decoder_.decode({bytes.data(), count + 1}, cpu_.mode, scratch_[0]) == DecodeStatus::kOk)
       break;
   }
-  Block* block = finish(nullptr, 0, scratch_, scratch_[0].length);
-  graveyard_.push_back(block);
+  Block* block = finish(0, scratch_, scratch_[0].length);
+  run_once(block);
   return block;
 }
 
-Block* CodeCache::finish(CodePage* page, Gpa gpa, std::vector<Insn>& insns, unsigned bytes) {
+Block* CodeCache::finish(Gpa gpa, std::vector<Insn>& insns, unsigned bytes) {
   const auto count = static_cast<u16>(insns.size());
   Block* block = new (::operator new(sizeof(Block) + count * sizeof(Insn))) Block;
   block->gpa = gpa;
@@ -218,7 +269,6 @@ Block* CodeCache::finish(CodePage* page, Gpa gpa, std::vector<Insn>& insns, unsi
   trace::write(trace::Category::kBlock,
                "block rip={:#x} gpa={:#x} bytes={} instructions={} mode={:#x}", cpu_.rip, gpa,
                bytes, count, cpu_.mode.key());
-  if (page) add(*page, block);
   return block;
 }
 
@@ -226,6 +276,7 @@ void CodeCache::add(CodePage& page, Block* block) {
   Block*& head = buckets_[bucket(block->gpa, block->mode.key())];
   block->next = head;
   head = block;
+  block->kept = true;
   const unsigned offset = block->gpa % kPageSize;
   mark(page, block, offset, std::clamp<unsigned>(block->bytes, 1, kPageSize - offset));
   bytes_ += size_of(*block);
@@ -258,30 +309,53 @@ void CodeCache::retire(Block* block) {
     if (jump.block == block) jump = {};
 }
 
+std::pair<unsigned, unsigned> CodeCache::extent(const CodePage& page, const Block& block) {
+  const unsigned offset = block.gpa % kPageSize;
+  if (align_down(block.gpa, kPageSize) == page.gpa)
+    return {offset, std::min<unsigned>(offset + block.bytes, kPageSize)};
+  return {0, offset + block.bytes - static_cast<unsigned>(kPageSize)};
+}
+
+template <class Hit>
+void CodeCache::drop_blocks(CodePage& page, Hit hit) {
+  std::vector<Block*> dropped;
+  page.granules = 0;
+  for (Block* block : page.blocks) {
+    const auto [start, end] = extent(page, *block);
+    if (hit(start, end))
+      dropped.push_back(block);
+    else
+      page.granules |= granules_of(start, end - start);
+  }
+  for (Block* block : dropped) {
+    unlink(block);
+    retire(block);
+  }
+}
+
 void CodeCache::written(Gpa gpa, unsigned size) {
-  const Gpa base = align_down(gpa, kPageSize);
-  auto found = pages_.find(base);
+  auto found = pages_.find(align_down(gpa, kPageSize));
   if (found == pages_.end()) return;
   CodePage& page = *found->second;
   const unsigned first = gpa % kPageSize, last = first + size - 1;
   if (!(page.granules & granules_of(first, size))) return;
-  std::vector<Block*> hit;
-  page.granules = 0;
-  for (Block* block : page.blocks) {
-    const bool starts_here = align_down(block->gpa, kPageSize) == base;
-    const unsigned start = starts_here ? block->gpa % kPageSize : 0;
-    const unsigned end =
-        starts_here ? start + block->bytes
-                    : block->bytes - static_cast<unsigned>(kPageSize - block->gpa % kPageSize);
-    if (first < end && start <= last)
-      hit.push_back(block);
-    else
-      page.granules |= granules_of(start, std::min<unsigned>(end, kPageSize) - start);
+  drop_blocks(page, [=](unsigned start, unsigned end) { return first < end && start <= last; });
+  page.shared->masks[number_].fetch_and(page.granules, std::memory_order_relaxed);
+}
+
+void CodeCache::hear_news(bool entering) {
+  CodeMap& map = cpu_.processors.code;
+  const CodeMap::News news = map.news(number_, entering);
+  if (news.everything) flush();
+  for (const CodeMap::Stale& stale : news.stale) {
+    auto found = pages_.find(stale.page);
+    if (found == pages_.end()) continue;
+    drop_blocks(*found->second, [&](unsigned start, unsigned end) {
+      return (granules_of(start, end - start) & stale.granules) != 0;
+    });
   }
-  for (Block* block : hit) {
-    unlink(block);
-    retire(block);
-  }
+  if (news.protect) cpu_.tlb.protect_if([&map](Gpa page) { return map.has_code(page); });
+  map.acknowledge(number_, news.sequence);
 }
 
 }  // namespace kite::tcg

@@ -4,7 +4,9 @@
 
 #include <array>
 #include <memory>
+#include <span>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "accel/tcg/cpu.h"
@@ -26,6 +28,7 @@ struct Block {
   Mode mode;
   u16 bytes = 0;          // of the guest's code
   u16 count = 0;          // instructions, without the terminator
+  bool kept = false;      // found again; else run once and buried
   Block* next = nullptr;  // in its hash chain
   Insn insns[1];          // count + 1: the last is the terminator
 
@@ -38,6 +41,8 @@ struct CodePage {
   Gpa gpa = 0;
   const u8* host = nullptr;
   u64 granules = 0;  // bit n: a block has bytes in the n-th 64-byte granule
+  CodeMap::Page* shared = nullptr;
+  u64 sequence = 0;  // blocks are kept once the other vCPUs have acknowledged this (CodeMap)
   std::vector<Block*> blocks;
 };
 
@@ -64,6 +69,11 @@ class CodeCache {
   }
   // The guest stores to [gpa, gpa + size), inside one page that may hold code.
   void written(Gpa gpa, unsigned size);
+
+  // What the other vCPUs and the host have stored to, by CodeMap. Between blocks.
+  void hear_news(bool entering);
+  // The vCPU's number in CodeMap.
+  unsigned number() const { return number_; }
 
   void forget_page(u64 linear);  // cached jumps into a linear page
   void flush();                  // everything
@@ -98,20 +108,38 @@ class CodeCache {
   CodePage* code_page(
       u64 linear);  // of the linear page, by the execute TLB; null: fault or no memory
   CodePage* make_page(Gpa gpa, const u8* host);
+  void run_once(Block* block);
   Block* find(Gpa gpa) const;
   bool second_page_matches(const Block& block, u64 linear);
   Block* build(CodePage& page, u64 linear);
   Block* build_crossing(CodePage& page, u64 linear);
   Block* build_uncached(u64 linear);
-  Block* finish(CodePage* page, Gpa gpa, std::vector<Insn>& insns, unsigned bytes);
+  Block* finish(Gpa gpa, std::vector<Insn>& insns, unsigned bytes);
   void add(CodePage& page, Block* block);
   void mark(CodePage& page, Block* block, unsigned offset, unsigned size);
+  // The page's bytes from `offset` on, as many as an instruction can have or the page holds.
+  std::span<const u8> window(CodePage& page, unsigned offset);
+  // Tells CodeMap, before bytes are read. May a block of bytes read from now on be kept?
+  bool share(CodePage& page, unsigned offset, unsigned size);
+  // The part of the page that a block has bytes in.
+  static std::pair<unsigned, unsigned> extent(const CodePage& page, const Block& block);
+  template <class Hit>
+  void drop_blocks(CodePage& page, Hit hit);
   void retire(Block* block);
   void unlink(Block* block);
   void bury();
 
+  // The copy of the guest's bytes that a block is decoded from: they may change meanwhile.
+  struct Window {
+    unsigned end = 0;  // up to where in the page it has been filled
+    bool keep = true;  // no store to the bytes that were copied can have gone unnoticed
+    std::array<u8, kPageSize> bytes;
+  };
+
   Cpu& cpu_;
   const Decoder& decoder_;
+  const unsigned number_;
+  Window window_;
   std::vector<Jump> jumps_;
   std::vector<Block*> buckets_;
   std::vector<bool> maybe_code_;

@@ -9,6 +9,7 @@
 namespace kite::tcg {
 
 Flow Cpu::write_cr0(u64 value) {
+  serialize();
   value = (value & cr0::kDefined) | (value >> 32 << 32) | cr0::kEt;
   const bool paging = value & cr0::kPg;
   if (value >> 32 || (paging && !(value & cr0::kPe)) || ((value & cr0::kNw) && !(value & cr0::kCd)))
@@ -31,6 +32,7 @@ Flow Cpu::write_cr0(u64 value) {
 }
 
 Flow Cpu::write_cr3(u64 value) {
+  serialize();
   const bool pcids = cr4 & cr4::kPcide;
   const bool keep = pcids && (value & cr3::kNoFlush);
   if (pcids) value &= ~cr3::kNoFlush;
@@ -42,6 +44,7 @@ Flow Cpu::write_cr3(u64 value) {
 }
 
 Flow Cpu::write_cr4(u64 value) {
+  serialize();
   if (value & ~model.cr4_bits()) return general_protection();
   const u64 changed = cr4 ^ value;
   if (long_mode() && !(value & cr4::kPae)) return general_protection();

@@ -7,14 +7,16 @@
 
 namespace kite::tcg {
 
-Cpu::Cpu(const AcceleratorConfig& config, const VcpuConfig& vcpu)
+Cpu::Cpu(const AcceleratorConfig& config, const VcpuConfig& vcpu, Processors* shared)
     : memory(config.memory),
       ports(config.ports),
       clock(config.clock),
       model(config.model),
       interrupts(vcpu.interrupts),
       config(vcpu),
-      view(config.memory) {
+      view(config.memory),
+      own_processors(shared ? nullptr : std::make_unique<Processors>(1)),
+      processors(shared ? *shared : *own_processors) {
   select_tables();
 }
 

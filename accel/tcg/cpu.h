@@ -7,9 +7,11 @@
 #include "accel/accelerator.h"
 #include "accel/tcg/flags.h"
 #include "accel/tcg/insn.h"
+#include "accel/tcg/processors.h"
 #include "accel/tcg/tlb.h"
 #include "accel/x86/state.h"
 #include "base/bits.h"
+#include "memory/guest_access.h"
 
 namespace kite::tcg {
 
@@ -60,10 +62,13 @@ enum Attention : u32 {
   kAttendHalt = 64,       // HLT was executed
   kAttendShutdown = 128,  // triple fault
   kAttendMemory = 256,    // the memory map has changed
+  kAttendCode = 512,      // CodeMap has news
+  kAttendGate = 1024,     // another processor wants to be alone
 };
 
 struct Cpu {
-  Cpu(const AcceleratorConfig& config, const VcpuConfig& vcpu);
+  // Without `shared` it is the only processor there is.
+  Cpu(const AcceleratorConfig& config, const VcpuConfig& vcpu, Processors* shared = nullptr);
   ~Cpu();
   Cpu(const Cpu&) = delete;
 
@@ -170,7 +175,7 @@ struct Cpu {
   bool load_at(u64 linear, T& to, bool stack = false) {
     const TlbEntry& entry = tlb_entry(linear);
     if (entry.read == page_of_last<T>(linear)) [[likely]] {
-      to = load<T>(reinterpret_cast<const void*>(linear + entry.addend));
+      to = guest_load<T>(reinterpret_cast<const void*>(linear + entry.addend));
       return true;
     }
     return load_slow(linear, &to, sizeof(T), stack);
@@ -178,7 +183,7 @@ struct Cpu {
   template <class T>
   bool store_at(u64 linear, const T& value, bool stack = false) {
     if (T* host = writable<T>(linear)) [[likely]] {
-      kite::store<T>(host, value);
+      guest_store<T>(host, value);
       return true;
     }
     return store_slow(linear, &value, sizeof(T), stack);
@@ -203,11 +208,39 @@ struct Cpu {
   // parts.
   bool probe_write(u64 linear, unsigned size, bool stack = false);
   bool probe_read(u64 linear, unsigned size, bool stack = false);
+  // Where a locked access is to be made, and how it becomes atomic.
+  struct LockedPlace {
+    enum class Way : u8 {
+      kExchange,   // by the host's compare-exchange at `host`; then locked_stored()
+      kExclusive,  // as a load and a store while no other processor runs (ExclusiveGate)
+      kDevice,     // as a load and a store: not memory, or the only processor
+    };
+    Way way = Way::kDevice;
+    bool noted = false;  // the store has to be told to others
+    Gpa gpa = 0;
+    u8* host = nullptr;
+  };
+  // False: `fault` is set. Faults as a store would.
+  template <class T>
+  bool locate_locked(u64 linear, LockedPlace& place, bool stack = false) {
+    T* host = sizeof(T) <= kLargestGuestExchange ? writable<T>(linear) : nullptr;
+    if (host && linear % sizeof(T) == 0) [[likely]] {
+      place = {LockedPlace::Way::kExchange, false, 0, reinterpret_cast<u8*>(host)};
+      return true;
+    }
+    return locate_locked_slow(linear, sizeof(T), place, stack);
+  }
+  bool locate_locked_slow(u64 linear, unsigned size, LockedPlace& place, bool stack);
+  void locked_stored(const LockedPlace& place, u64 linear, unsigned size);
   bool load_slow(u64 linear, void* to, unsigned size, bool stack);
   bool store_slow(u64 linear, const void* from, unsigned size, bool stack);
   // Accesses of the processor itself (descriptor tables, TSS): supervisor privilege at any CPL.
   bool system_load(u64 linear, void* to, unsigned size);
   bool system_store(u64 linear, const void* from, unsigned size);
+  // One byte, atomically from `expected` to `desired`; kChanged: it was something else already,
+  // which `expected` then tells.
+  enum class Exchange : u8 { kDone, kChanged, kFault };
+  Exchange system_exchange(u64 linear, u8& expected, u8 desired);
 
   // The memory operand of an instruction as a value of T.
   template <class T>
@@ -283,6 +316,10 @@ struct Cpu {
   // Loads CS with an already checked descriptor and goes to `target`.
   Flow enter_code(u16 selector, u64 descriptor, u8 new_cpl, u64 target);
 
+  // What a serializing instruction does for other processors: all earlier stores are visible before
+  // any later access (SDM 3A 8.3).
+  static void serialize() { std::atomic_thread_fence(std::memory_order_seq_cst); }
+
   // --- control registers, MSRs, time (control.cpp, msr.cpp)
   // -------------------------------------------------------
   Flow write_cr0(u64 value);
@@ -292,7 +329,8 @@ struct Cpu {
   Flow read_msr(u32 index, u64& value);
   Flow write_msr(u32 index, u64 value);
   u64 tsc() const;
-  void move_tsc(u64 change);  // WRMSR, or a state that is loaded
+  u64 tsc_at(Nanos time) const;  // of the clock
+  void move_tsc(u64 change);     // WRMSR, or a state that is loaded
   CpuidLeaf cpuid(u32 leaf, u32 subleaf) const;
 
   // --- translation (mmu.cpp)
@@ -313,6 +351,10 @@ struct Cpu {
   // Stores inside one page at a translated address: memory with its code and dirty bookkeeping, or
   // a device.
   void store_physical(const Translation& where, const u8* from, unsigned size);
+  // Tells code caches and the dirty log of bytes of RAM that have been stored to, inside one page.
+  void note_store(Gpa gpa, u8* host, unsigned size);
+  // Does any processor hold decoded code of the page? Then no store permission for it is cached.
+  bool has_code(Gpa page) const;
   void watch(u64 linear, unsigned size, Access access);  // data breakpoints
 
   // --- the outside
@@ -325,6 +367,8 @@ struct Cpu {
   const VcpuConfig config;
   ViewCache view;
   Tlb tlb;
+  std::unique_ptr<Processors> own_processors;  // of a processor that is alone
+  Processors& processors;
   std::unique_ptr<CodeCache> code;
 
   std::atomic<u32> attention{0};
@@ -339,6 +383,7 @@ struct Cpu {
   u64 tsc_offset = 0;              // of the guest's TSC from the clock's ticks
   Nanos epoch = 0;                 // Unix time when the clock stood at 0
   u64 pending_debug = 0;           // DR6 bits of breakpoints hit by the running instruction
+  u32 pauses = 0;                  // PAUSE instructions executed
 
  private:
   Flow set_system_time(u64 value);

@@ -34,14 +34,17 @@ class Mmu {
   static u8* host_page(Cpu& cpu, Gpa page, bool& writable);
 
  private:
+  enum class Walk : u8 { kDone, kFault, kAgain };
   bool fault(bool present, bool reserved = false, bool key = false);
   bool entry(Gpa table, unsigned index, unsigned size, u64& value, Gpa& where);
   bool step(u64 value, u64 reserved_bits, Mapping& mapping);
-  bool levels(unsigned count, unsigned size, Mapping& mapping);
-  bool leaf(u64 value, Gpa where, unsigned size, unsigned shift, Mapping& mapping);
+  Walk levels(unsigned count, unsigned size, Mapping& mapping);
+  Walk leaf(u64 value, Gpa where, unsigned size, unsigned shift, Mapping& mapping);
   bool allowed(const Mapping& mapping) const;
   bool forbidden_by_key(const Mapping& mapping) const;
-  void set_bits(Gpa where, unsigned size, u64 bits);
+  Walk set_bits(Gpa where, unsigned size, u64 value, u64 bits);
+  template <class T>
+  bool exchange(u8* at, u64 value, u64 bits);
   bool is_write() const { return access_ == Access::kWrite; }
 
   Cpu& cpu_;
@@ -76,24 +79,30 @@ bool Mmu::entry(Gpa table, unsigned index, unsigned size, u64& value, Gpa& where
   bool writable;
   if (const u8* host = host_page(cpu_, align_down(where, kPageSize), writable)) {
     const u8* at = host + where % kPageSize;
-    value = size == 8 ? load<u64>(at) : load<u32>(at);
+    value = size == 8 ? guest_load<u64>(at) : guest_load<u32>(at);
   } else {
     value = cpu_.memory.read_value(where, size);
   }
   return (value & pte::kPresent) || fault(false);
 }
 
-void Mmu::set_bits(Gpa where, unsigned size, u64 bits) {
+template <class T>
+bool Mmu::exchange(u8* at, u64 value, u64 bits) {
+  T expected = static_cast<T>(value);
+  return guest_compare_exchange<T>(at, expected, static_cast<T>(value | bits));
+}
+
+// Accessed and dirty bits are set in the entry that was walked or not at all: another processor may
+// have replaced it meanwhile, and then the walk begins again.
+Mmu::Walk Mmu::set_bits(Gpa where, unsigned size, u64 value, u64 bits) {
   bool writable = false;
   u8* host = host_page(cpu_, align_down(where, kPageSize), writable);
-  if (!host || !writable) return;
+  if (!host || !writable) return Walk::kDone;
   u8* at = host + where % kPageSize;
-  if (size == 8)
-    std::atomic_ref(*reinterpret_cast<u64*>(at)).fetch_or(bits, std::memory_order_relaxed);
-  else
-    std::atomic_ref(*reinterpret_cast<u32*>(at))
-        .fetch_or(static_cast<u32>(bits), std::memory_order_relaxed);
-  if (cpu_.memory.dirty_log().active()) cpu_.memory.dirty_log().mark(at, size);
+  if (!(size == 8 ? exchange<u64>(at, value, bits) : exchange<u32>(at, value, bits)))
+    return Walk::kAgain;
+  cpu_.note_store(where, at, size);
+  return Walk::kDone;
 }
 
 // Rights accumulate on the way down; reserved bits fault.
@@ -128,13 +137,17 @@ bool Mmu::forbidden_by_key(const Mapping& mapping) const {
          (privilege_ == Privilege::kUser || (cpu_.cr0 & cr0::kWp));
 }
 
-bool Mmu::leaf(u64 value, Gpa where, unsigned size, unsigned shift, Mapping& mapping) {
+Mmu::Walk Mmu::leaf(u64 value, Gpa where, unsigned size, unsigned shift, Mapping& mapping) {
   mapping.keyed = mapping.user && (cpu_.cr4 & cr4::kPke) && cpu_.long_mode();
   if (mapping.keyed) mapping.key = static_cast<u8>(value >> pte::kKeyShift & 15);
   const bool key_fault = forbidden_by_key(mapping);
-  if (key_fault || !allowed(mapping)) return fault(true, false, key_fault);
+  if (key_fault || !allowed(mapping)) {
+    fault(true, false, key_fault);
+    return Walk::kFault;
+  }
   const u64 wanted = pte::kAccessed | (is_write() ? pte::kDirty : 0);
-  if ((value & wanted) != wanted) set_bits(where, size, wanted);
+  if ((value & wanted) != wanted && set_bits(where, size, value, wanted) == Walk::kAgain)
+    return Walk::kAgain;
   mapping.shift = shift;
   mapping.dirty = is_write() || (value & pte::kDirty);
   mapping.global = (value & pte::kGlobal) && (cpu_.cr4 & cr4::kPge);
@@ -142,11 +155,11 @@ bool Mmu::leaf(u64 value, Gpa where, unsigned size, unsigned shift, Mapping& map
   if (size == 4 && shift == 22)  // PSE-36 (SDM 3A 4.3)
     address = (value & 0xffc00000) | bits(value, 20, 13) << 32;
   mapping.page = align_down(address, bit(shift)) | (linear_ & (bit(shift) - 1) & ~(kPageSize - 1));
-  return true;
+  return Walk::kDone;
 }
 
 // `count` levels of tables with entries of `size` bytes.
-bool Mmu::levels(unsigned count, unsigned size, Mapping& mapping) {
+Mmu::Walk Mmu::levels(unsigned count, unsigned size, Mapping& mapping) {
   const unsigned width = size == 8 ? 9 : 10;
   Gpa table = count == 4  ? cpu_.cr3 & pte::kAddress
               : size == 8 ? cpu_.cr3 & 0xffffffe0
@@ -160,7 +173,7 @@ bool Mmu::levels(unsigned count, unsigned size, Mapping& mapping) {
     Gpa where;
     const unsigned index =
         static_cast<unsigned>(linear_ >> shift) & (pdpte ? 3 : (1u << width) - 1);
-    if (!entry(table, index, size, value, where)) return false;
+    if (!entry(table, index, size, value, where)) return Walk::kFault;
     const bool large_allowed =
         level == 1 ? size == 8 || (cpu_.cr4 & cr4::kPse) : level == 2 && count == 4;
     const bool large = level > 0 && (value & pte::kLarge) && large_allowed;
@@ -171,12 +184,14 @@ bool Mmu::levels(unsigned count, unsigned size, Mapping& mapping) {
     // A 4 MiB page: bits 20:13 are the address's 39:32 with PSE-36 (SDM 3A table 4-4).
     if (large && size == 4)
       reserved |= cpu_.model.has(Feature::kPse36) ? bit(21) : bit(22) - bit(13);
-    if (!pdpte && !step(value, reserved, mapping)) return false;
+    if (!pdpte && !step(value, reserved, mapping)) return Walk::kFault;
     if (large || level == 0) return leaf(value, where, size, shift, mapping);
-    if (!pdpte && !(value & pte::kAccessed)) set_bits(where, size, pte::kAccessed);
+    if (!pdpte && !(value & pte::kAccessed) &&
+        set_bits(where, size, value, pte::kAccessed) == Walk::kAgain)
+      return Walk::kAgain;
     table = value & (size == 8 ? pte::kAddress : 0xfffff000);
   }
-  return false;
+  return Walk::kFault;
 }
 
 bool Mmu::walk(Mapping& mapping) {
@@ -184,9 +199,13 @@ bool Mmu::walk(Mapping& mapping) {
     mapping.page = align_down(linear_, kPageSize);
     return true;
   }
-  if (cpu_.long_mode()) return levels(4, 8, mapping);
-  if (cpu_.cr4 & cr4::kPae) return levels(3, 8, mapping);
-  return levels(2, 4, mapping);
+  const unsigned count = cpu_.long_mode() ? 4 : cpu_.cr4 & cr4::kPae ? 3 : 2;
+  Walk walked;
+  do {
+    mapping = {};
+    walked = levels(count, count == 2 ? 4 : 8, mapping);
+  } while (walked == Walk::kAgain);
+  return walked == Walk::kDone;
 }
 
 bool Cpu::translate(u64 linear, Access access, Privilege privilege, Translation& result,
@@ -227,7 +246,7 @@ bool Cpu::translate(u64 linear, Access access, Privilege privilege, Translation&
   const bool may_write = !read_only || (privilege != Privilege::kUser && !(cr0 & cr0::kWp));
   if (dr7 & dr7::kEnables)
     entry.read = TlbEntry::kNoPage;  // every access is looked at
-  else if (may_write && mapping.dirty && result.writable && !code->has_code(mapping.page) &&
+  else if (may_write && mapping.dirty && result.writable && !has_code(mapping.page) &&
            !memory.dirty_log().active())
     entry.write = page;
   return true;
@@ -243,7 +262,7 @@ bool Cpu::load_slow(u64 linear, void* to, unsigned size, bool stack) {
   const unsigned length[2] = {first, size - first};
   for (int i = 0; i < 2 && length[i]; ++i) {
     if (where[i].host)
-      std::memcpy(bytes, where[i].host, length[i]);
+      guest_read_value(bytes, where[i].host, length[i]);
     else
       memory.read(where[i].gpa, {bytes, length[i]});
     bytes += length[i];
@@ -270,9 +289,8 @@ bool Cpu::store_slow(u64 linear, const void* from, unsigned size, bool stack) {
 
 void Cpu::store_physical(const Translation& where, const u8* from, unsigned size) {
   if (where.host && where.writable) {
-    std::memcpy(where.host, from, size);
-    if (code->has_code(align_down(where.gpa, kPageSize))) code->written(where.gpa, size);
-    if (memory.dirty_log().active()) memory.dirty_log().mark(where.host, size);
+    guest_write_value(where.host, from, size);
+    note_store(where.gpa, where.host, size);
   } else {
     memory.write(where.gpa, {from, size});
   }
@@ -317,7 +335,7 @@ bool Cpu::system_load(u64 linear, void* to, unsigned size) {
   return system_access(*this, linear, size, Access::kRead,
                        [&](const Translation& where, unsigned offset, unsigned length) {
                          if (where.host)
-                           std::memcpy(bytes + offset, where.host, length);
+                           guest_read_value(bytes + offset, where.host, length);
                          else
                            memory.read(where.gpa, {bytes + offset, length});
                        });
@@ -340,12 +358,14 @@ void Cpu::write_pkru(u32 value) {
 }
 
 void Cpu::invalidate_page(u64 linear) {
+  serialize();
   const u64 page = align_down(linear, kPageSize);
   tlb.flush_page(page);
   code->forget_page(page);
 }
 
 void Cpu::invalidate_page_of(u16 pcid, u64 linear) {
+  serialize();
   const u64 page = align_down(linear, kPageSize);
   tlb.flush_page_of(pcid, page);
   code->forget_page(page);

@@ -89,7 +89,11 @@ Flow unknown(Cpu& cpu, const char* what, u32 index) {
 }  // namespace
 
 u64 Cpu::tsc() const {
-  const auto now = static_cast<u64>(clock.now());
+  return tsc_at(clock.now());
+}
+
+u64 Cpu::tsc_at(Nanos time) const {
+  const auto now = static_cast<u64>(time);
   const u64 ticks = model.tsc_hz == 1'000'000'000
                         ? now
                         : static_cast<u64>(static_cast<u128>(now) * model.tsc_hz / 1'000'000'000);
@@ -103,7 +107,7 @@ void Cpu::move_tsc(u64 change) {
 }
 
 CpuidLeaf Cpu::cpuid(u32 leaf, u32 subleaf) const {
-  return model.leaf(leaf, subleaf, {config.apic_id, cr4, fpu.xcr0});
+  return model.leaf(leaf, subleaf, {config.apic_id, cr4, fpu.xcr0, config.cpus});
 }
 
 Flow Cpu::read_msr(u32 index, u64& value) {
@@ -149,6 +153,7 @@ Flow Cpu::read_msr(u32 index, u64& value) {
 }
 
 Flow Cpu::write_msr(u32 index, u64 value) {
+  serialize();
   trace::write(trace::Category::kMsr, "write {:#x} <- {:#x}", index, value);
   if (msr::belongs_to_apic(index)) {
     if (!interrupts || !interrupts->write_msr(index, value)) return unknown(*this, "write", index);

@@ -78,8 +78,12 @@ bool Cpu::read_descriptor(u16 selector, std::array<u64, 2>& descriptor, u8 vecto
 bool Cpu::mark_accessed(u16 selector, u64 descriptor) {
   if (descriptor & descriptor::kAccessed) return true;
   const u64 base = selector & selector::kTi ? ldtr.base : gdtr.base;
-  const u8 access = static_cast<u8>(bits(descriptor, 47, 40)) | 1;
-  return system_store(base + selector::index(selector) + 5, &access, 1);
+  u8 access = static_cast<u8>(bits(descriptor, 47, 40));
+  const u8 accessed = access | 1;
+  // A descriptor that another processor has replaced meanwhile is left alone: as if it had done so
+  // just after the bit was set.
+  return system_exchange(base + selector::index(selector) + 5, access, accessed) !=
+         Exchange::kFault;
 }
 
 Flow Cpu::load_segment(SegmentRegister number, u16 selector) {

@@ -74,7 +74,7 @@ Result<> TcgVcpu::set_state(const X86State& state) {
   // What was signalled to the processor that was here before is void.
   cpu_.attention &= kAttendKick | kAttendMemory;
   if (state.pending.nmi) cpu_.attention |= kAttendNmi;
-  cpu_.move_tsc(state.tsc - cpu_.tsc());
+  cpu_.move_tsc(state.tsc - (state.tsc_at ? cpu_.tsc_at(*state.tsc_at) : cpu_.tsc()));
   load_state(state);
   return {};
 }

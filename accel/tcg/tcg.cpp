@@ -10,37 +10,51 @@ namespace kite {
 namespace {
 
 // Makes interpreted processors and tells them when the memory map changes.
-class TcgAccelerator final : public Accelerator, private MemoryListener {
+class TcgAccelerator final : public Accelerator, private MemoryListener, private RamWriteListener {
  public:
   explicit TcgAccelerator(const AcceleratorConfig& config)
-      : config_(config), decoder_(config.model) {
+      : config_(config), decoder_(config.model), processors_(config.cpus) {
     config_.memory.add_listener(*this);
+    config_.memory.set_write_listener(this);
   }
   ~TcgAccelerator() override {
-    vcpus_.clear();  // gone by now; leaving tells of one more change of memory
+    config_.memory.set_write_listener(nullptr);
     config_.memory.remove_listener(*this);
   }
 
   std::string_view name() const override { return "tcg"; }
 
   Result<std::unique_ptr<Vcpu>> create_vcpu(const VcpuConfig& vcpu) override {
-    auto made = std::make_unique<tcg::TcgVcpu>(config_, vcpu, decoder_);
     std::lock_guard lock(mutex_);
+    if (vcpus_.size() == config_.cpus) {
+      return fail(ErrorKind::kInternal, "tcg: processor {} of {}", vcpus_.size() + 1, config_.cpus);
+    }
+    auto made = std::make_unique<tcg::TcgVcpu>(config_, vcpu, decoder_, processors_);
     vcpus_.push_back(made.get());
     return made;
   }
 
  private:
-  void memory_changed(const FlatView&, const FlatView&) override {
+  // Code caches and TLBs are emptied once the new view can be seen, lest they fill from the old
+  // one.
+  void memory_changed(const FlatView&, const FlatView&) override {}
+  void memory_published() override {
     std::lock_guard lock(mutex_);
     for (tcg::TcgVcpu* vcpu : vcpus_) vcpu->memory_changed();
   }
 
+  void ram_written(Gpa address, u64 size) override {
+    processors_.code.written(address, size, tcg::CodeMap::kNobody);
+  }
+
   AcceleratorConfig config_;
   tcg::Decoder decoder_;
+  tcg::Processors processors_;
   std::mutex mutex_;  // guards vcpus_
   std::vector<tcg::TcgVcpu*> vcpus_;
 };
+
+constexpr unsigned kMostCpus = 255;  // xAPIC identifiers 0 to 254
 
 Result<> always_usable() {
   return {};
@@ -54,7 +68,7 @@ Result<std::unique_ptr<Accelerator>> create(const AcceleratorConfig& config) {
 
 const AcceleratorKind& tcg_kind() {
   static const AcceleratorKind kind{"tcg", "Kite's own engine, on every host", &always_usable,
-                                    &create};
+                                    &create, kMostCpus};
   return kind;
 }
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <memory>
 
+#include "base/bits.h"
 #include "base/types.h"
 
 namespace kite::tcg {
@@ -72,6 +73,13 @@ struct TlbSlot {
   // Withdraws write permission from every entry of this guest physical page, or of all pages.
   void protect(u64 physical_page);
   void protect_all();
+  template <class Test>
+  void protect_if(const Test& test) {  // of the guest physical page
+    for (auto& table : data)
+      for (auto& entry : table)
+        if (entry.write != TlbEntry::kNoPage && test(align_down(entry.page, kPageSize)))
+          entry.write = TlbEntry::kNoPage;
+  }
 };
 
 // All slots of a vCPU.
@@ -92,6 +100,11 @@ class Tlb {
   void flush_keys(u16 keys);
   void protect(u64 physical_page);
   void protect_all();
+  template <class Test>
+  void protect_if(const Test& test) {
+    for (auto& slot : slots_)
+      if (slot->in_use) slot->protect_if(test);
+  }
 
  private:
   void renew(TlbSlot& slot);

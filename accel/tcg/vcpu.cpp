@@ -8,11 +8,17 @@
 
 namespace kite::tcg {
 
-TcgVcpu::TcgVcpu(const AcceleratorConfig& config, const VcpuConfig& vcpu, const Decoder& decoder)
-    : cpu_(config, vcpu) {
+TcgVcpu::TcgVcpu(const AcceleratorConfig& config, const VcpuConfig& vcpu, const Decoder& decoder,
+                 Processors& processors)
+    : cpu_(config, vcpu, &processors) {
+  processors.exclusive.join(cpu_.attention, kAttendGate);
   cpu_.epoch = config.epoch;
   cpu_.code = std::make_unique<CodeCache>(cpu_, decoder);
   (void)set_state(X86State::after_reset());
+}
+
+TcgVcpu::~TcgVcpu() {
+  cpu_.processors.exclusive.depart(cpu_.attention);
 }
 
 void TcgVcpu::signal(Signal signal, u32 argument) {
@@ -34,6 +40,15 @@ void TcgVcpu::signal(Signal signal, u32 argument) {
 }
 
 Result<Exit> TcgVcpu::run(Nanos deadline) {
+  cpu_.processors.exclusive.enter();
+  cpu_.code->hear_news(true);
+  const Exit exit = execute(deadline);
+  cpu_.processors.code.leave(cpu_.code->number());
+  cpu_.processors.exclusive.leave();
+  return exit;
+}
+
+Exit TcgVcpu::execute(Nanos deadline) {
   constexpr unsigned kBlocksPerClockLook = 1024;
   unsigned blocks = 0;
   if (cpu_.halted) cpu_.attention |= kAttendHalt;
@@ -169,6 +184,14 @@ std::optional<Exit> TcgVcpu::attend() {
     return Exit{Exit::Kind::kKicked, false};
   }
   attend_dirty_log();
+  if (wanted & kAttendGate) {
+    cpu_.attention &= ~kAttendGate;
+    cpu_.processors.exclusive.safe_point();
+  }
+  if (wanted & kAttendCode) {
+    cpu_.attention &= ~kAttendCode;
+    cpu_.code->hear_news(false);
+  }
   if (wanted & kAttendMemory) attend_memory();
   if (wanted & (kAttendInit | kAttendSipi)) attend_start_up(wanted);
   if (wait_for_sipi_) return Exit{Exit::Kind::kHalted, false};

@@ -14,7 +14,9 @@ namespace kite::tcg {
 // is as responsive as any other.
 class TcgVcpu final : public Vcpu {
  public:
-  TcgVcpu(const AcceleratorConfig& config, const VcpuConfig& vcpu, const Decoder& decoder);
+  TcgVcpu(const AcceleratorConfig& config, const VcpuConfig& vcpu, const Decoder& decoder,
+          Processors& processors);
+  ~TcgVcpu() override;
 
   Result<Exit> run(Nanos deadline) override;
   void kick() override { cpu_.attention |= kAttendKick; }
@@ -29,6 +31,7 @@ class TcgVcpu final : public Vcpu {
 
  private:
   void load_state(const X86State& state);
+  Exit execute(Nanos deadline);
   std::optional<Exit> attend();
   void attend_start_up(u32 wanted);
   void attend_dirty_log();

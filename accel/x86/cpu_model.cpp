@@ -134,6 +134,19 @@ void describe_xsave(CpuModel& model) {
   }
 }
 
+// One package with a core for each processor (APM 3 E.4.1 "CmpLegacy", E.5.2 leaf 80000008h).
+void add_topology(u32 leaf, u32 cpus, CpuidLeaf& value) {
+  constexpr u32 kHtt = 1u << 28, kCmpLegacy = 1u << 1;
+  if (leaf == 1) {
+    value.ebx = (value.ebx & 0xff00ffff) | std::min(cpus, 255u) << 16;
+    value.edx |= kHtt;
+  } else if (leaf == 0x80000001) {
+    value.ecx |= kCmpLegacy;
+  } else if (leaf == 0x80000008) {
+    value.ecx |= static_cast<u32>(std::bit_width(cpus - 1)) << 12 | std::min(cpus - 1, 255u);
+  }
+}
+
 }  // namespace
 
 CpuidLeaf CpuModel::leaf(u32 leaf, u32 subleaf) const {
@@ -145,6 +158,7 @@ CpuidLeaf CpuModel::leaf(u32 leaf, u32 subleaf) const {
 
 CpuidLeaf CpuModel::leaf(u32 leaf, u32 subleaf, const CpuidContext& vcpu) const {
   CpuidLeaf value = this->leaf(leaf, subleaf);
+  if (vcpu.cpus > 1) add_topology(leaf, vcpu.cpus, value);
   if (leaf == 1) {
     value.ebx |= vcpu.apic_id << 24;
     if (vcpu.cr4 & cr4::kOsxsave) value.ecx |= 1u << 27;  // OSXSAVE

@@ -29,6 +29,7 @@ struct CpuidContext {
   u32 apic_id = 0;
   u64 cr4 = 0;
   u64 xcr0 = 1;
+  u32 cpus = 1;  // of the machine: the cores of its one package
 };
 
 // A named processor. CPUID is answered from this table only; what the host has never shows.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 
 #include "base/types.h"
 
@@ -107,6 +108,8 @@ struct X86State {
   u64 sysenter_cs = 0, sysenter_esp = 0, sysenter_eip = 0;
   u64 pat = 0x0007040600070406;
   u64 tsc = 0;  // the counter's value at the time of the transfer
+  // Or at this time of the machine's clock, so that several processors can be set alike.
+  std::optional<Nanos> tsc_at;
   u64 tsc_aux = 0;
   u64 tsc_adjust = 0;
   u64 misc_enable = 1;

@@ -307,5 +307,48 @@ TEST_F(AddressSpaceTest, ReadersAndEditorsOnDifferentThreadsAgree) {
   EXPECT_EQ(wrong, 0u);
 }
 
+class WriteRecorder : public RamWriteListener {
+ public:
+  void ram_written(Gpa address, u64 size) override { writes.emplace_back(address, size); }
+  std::vector<std::pair<Gpa, u64>> writes;
+};
+
+TEST(AddressSpace, StoresToRamAreToldAndOthersAreNot) {
+  HostMemory memory = make_ram(2 * kPageSize);
+  Probe probe;
+  AddressSpace space;
+  {
+    AddressSpace::Edit edit(space);
+    edit.map({0x1000, memory.size(), Region::ram("ram", memory)});
+    edit.map({0x8000, kPageSize, Region::mmio("probe", kPageSize, probe)});
+  }
+  WriteRecorder recorder;
+  space.set_write_listener(&recorder);
+  const std::array<u8, 6> bytes{1, 2, 3, 4, 5, 6};
+  space.write(0x1ffe, bytes);
+  space.write_value(0x1008, 7, 4);
+  space.write_value(0x8000, 7, 4);
+  space.set_write_listener(nullptr);
+  space.write_value(0x1010, 7, 4);
+  EXPECT_THAT(recorder.writes,
+              ElementsAre(std::pair<Gpa, u64>{0x1ffe, 6}, std::pair<Gpa, u64>{0x1008, 4}));
+}
+
+TEST(AddressSpace, WhoIsToldOfAPublishedViewFindsIt) {
+  HostMemory memory = make_ram(kPageSize);
+  AddressSpace space;
+  struct Listener : MemoryListener {
+    explicit Listener(AddressSpace& space) : space_(space) {}
+    void memory_changed(const FlatView&, const FlatView&) override {}
+    void memory_published() override { ranges = space_.view()->ranges().size(); }
+    AddressSpace& space_;
+    std::size_t ranges = 0;
+  } listener(space);
+  space.add_listener(listener);
+  AddressSpace::Edit(space).map({0, memory.size(), Region::ram("ram", memory)});
+  EXPECT_EQ(listener.ranges, 1u);
+  space.remove_listener(listener);
+}
+
 }  // namespace
 }  // namespace kite

@@ -1,5 +1,7 @@
 // Bit instructions: BT, BTS, BTR, BTC, BSF, BSR, TZCNT, LZCNT, POPCNT; and the atomics CMPXCHG, XADD, CMPXCHG8B,
 // CMPXCHG16B.
+#include <optional>
+
 #include "accel/tcg/isa/row.h"
 
 namespace kite::tcg {
@@ -68,6 +70,15 @@ constexpr auto xadd = []<class T>(Cpu& cpu, T& dst, T& src) {
   src = before;
 };
 
+// Atomic with LOCK or without, as nobody can tell.
+template <class Pair>
+void exchange_pair(u8* host, const Pair& expected, const Pair& wanted, Pair& found) {
+  if constexpr (sizeof(Pair) <= kLargestGuestExchange) {
+    found = expected;
+    guest_compare_exchange<Pair>(host, found, wanted);
+  }
+}
+
 // CMPXCHG8B and CMPXCHG16B: rDX:rAX against memory, rCX:rBX into it. Half is one register's part.
 template <class Half>
 Flow compare_pair(Cpu& cpu, const Insn& insn) {
@@ -80,12 +91,21 @@ Flow compare_pair(Cpu& cpu, const Insn& insn) {
   if (sizeof(Half) == 8 && linear % 16 != 0) return cpu.general_protection();
   const Pair expected{cpu.get<Half>(kRax * 8), cpu.get<Half>(kRdx * 8)};
   const Pair wanted{cpu.get<Half>(kRbx * 8), cpu.get<Half>(kRcx * 8)};
-  Pair found;
+  Cpu::LockedPlace place;
   const bool stack = Cpu::is_stack(insn.segment);
-  if (!cpu.probe_write(linear, sizeof(Pair), stack) || !cpu.load_at(linear, found, stack))
-    return Flow::kFault;
+  if (!cpu.locate_locked<Pair>(linear, place, stack)) return Flow::kFault;
+  Pair found;
+  if (place.way == Cpu::LockedPlace::Way::kExchange) {
+    exchange_pair(place.host, expected, wanted, found);
+    if (place.noted) cpu.locked_stored(place, linear, sizeof(Pair));
+  } else {
+    std::optional<ExclusiveSection> alone;
+    if (place.way == Cpu::LockedPlace::Way::kExclusive) alone.emplace(cpu.processors.exclusive);
+    if (!cpu.load_at(linear, found, stack) ||
+        !cpu.store_at(linear, found == expected ? wanted : found, stack))
+      return Flow::kFault;
+  }
   const bool equal = found == expected;
-  if (!cpu.store_at(linear, equal ? wanted : found, stack)) return Flow::kFault;
   if (!equal) {
     cpu.put<Half>(kRax * 8, found.low);
     cpu.put<Half>(kRdx * 8, found.high);

@@ -272,6 +272,7 @@ Flow iret_real(Cpu& cpu, unsigned width) {
 }
 
 constexpr auto iret = [](Cpu& cpu, const Insn& insn) {
+  cpu.serialize();
   cpu.nmi_blocked = false;
   if (real_or_v86(cpu)) return iret_real(cpu, insn.width);
   if (cpu.system_flags & rflags::kNt) return cpu.general_protection();  // task return: not yet

@@ -76,6 +76,7 @@ struct OperandSpec {
 //   Value<W>                              the type the meaning sees
 //   fetch<W, U>(cpu, insn, value, spot)   before the meaning; false: cpu.fault is set
 //   commit<W, U>(cpu, insn, value, spot)  after it, if written
+//   locate<W, U>(cpu, insn, linear)       where LOCK is legal: the address of the memory operand
 // Spot carries what fetch learnt to commit.
 struct Spot {
   u64 linear = 0;
@@ -93,7 +94,7 @@ template <class T>
   if (!cpu.linear_address(insn, sizeof(T), Access::kWrite, spot.linear)) return false;
   if (T* host = cpu.writable<T>(spot.linear)) {
     spot.host = host;
-    value = load<T>(host);
+    value = guest_load<T>(host);
     return true;
   }
   const bool stack = Cpu::is_stack(insn.segment);
@@ -110,7 +111,7 @@ template <class T>
   }
   if (use == Use::kWrite) return cpu.store_operand<T>(insn, value);
   if (spot.host) {
-    store<T>(spot.host, value);
+    guest_store<T>(spot.host, value);
     return true;
   }
   return cpu.store_at<T>(spot.linear, value, Cpu::is_stack(insn.segment));
@@ -171,6 +172,10 @@ struct GeneralRm {
   static constexpr bool vector = false;
   template <unsigned W>
   using Value = typename TypeOf<L, W>::T;
+  template <unsigned W, Use U>
+  static bool locate(Cpu& cpu, const Insn& insn, u64& linear) {
+    return cpu.linear_address(insn, sizeof(Value<W>), Access::kWrite, linear);
+  }
   template <unsigned W, Use U>
   [[gnu::always_inline]] static bool fetch(Cpu& cpu, const Insn& insn, Value<W>& value,
                                            Spot& spot) {
@@ -380,27 +385,33 @@ struct EvBitKind {
   template <unsigned W>
   using Value = typename Sized<W>::V;
   template <unsigned W, Use U>
-  static bool fetch(Cpu& cpu, const Insn& insn, Value<W>& value, Spot& spot) {
+  static bool locate(Cpu& cpu, const Insn& insn, u64& linear) {
     using T = Value<W>;
-    if (!insn.is_memory) {
-      value = cpu.get<T>(insn.rm);
-      return true;
-    }
     const i64 index = static_cast<std::make_signed_t<T>>(cpu.get<T>(insn.reg));
     constexpr int kShift = sizeof(T) == 8 ? 6 : sizeof(T) == 4 ? 5 : 4;
     const u64 offset = (cpu.effective_address(insn) +
                         static_cast<u64>((index >> kShift) * static_cast<i64>(sizeof(T)))) &
                        insn.address_mask();
     const Access access = U == Use::kRead ? Access::kRead : Access::kWrite;
-    if (insn.address_kind == AddressKind::kSimple)
-      spot.linear = offset + cpu.segment_base[insn.segment];
-    else if (!cpu.linear_address_slow(insn.segment, offset, sizeof(T), access, spot.linear))
-      return false;
+    if (insn.address_kind == AddressKind::kSimple) {
+      linear = offset + cpu.segment_base[insn.segment];
+      return true;
+    }
+    return cpu.linear_address_slow(insn.segment, offset, sizeof(T), access, linear);
+  }
+  template <unsigned W, Use U>
+  static bool fetch(Cpu& cpu, const Insn& insn, Value<W>& value, Spot& spot) {
+    using T = Value<W>;
+    if (!insn.is_memory) {
+      value = cpu.get<T>(insn.rm);
+      return true;
+    }
+    if (!locate<W, U>(cpu, insn, spot.linear)) return false;
     const bool stack = Cpu::is_stack(insn.segment);
     if constexpr (U == Use::kRead) return cpu.load_at<T>(spot.linear, value, stack);
     if (T* host = cpu.writable<T>(spot.linear)) {
       spot.host = host;
-      value = load<T>(host);
+      value = guest_load<T>(host);
       return true;
     }
     return cpu.probe_write(spot.linear, sizeof(T), stack) &&

@@ -125,6 +125,7 @@ struct Filter<OperandList<Ops...>, First, Rest...> {
 
 template <class Op, unsigned W>
 struct Slot {
+  using Kind = typename Op::K;
   typename Op::K::template Value<W> value{};
   Spot spot;
   [[gnu::always_inline]] bool fetch(Cpu& cpu, const Insn& insn) {
@@ -175,29 +176,50 @@ inline Flow run(Cpu& cpu, const Insn& insn, Slots&... slots) {
   return flow;
 }
 
+// The load and store of a locked access that the host cannot exchange in one go.
+template <class Meaning, unsigned W, class... Slots>
+Flow run_alone(Cpu& cpu, const Insn& insn, Cpu::LockedPlace::Way way, Slots&... slots) {
+  if (way == Cpu::LockedPlace::Way::kDevice) return run<Meaning, W>(cpu, insn, slots...);
+  const ExclusiveSection alone(cpu.processors.exclusive);
+  return run<Meaning, W>(cpu, insn, slots...);
+}
+
 // LOCK: repeats the meaning until memory was the same before and after it. Registers are written
 // once it has succeeded.
 template <class Meaning, unsigned W, class First, class... Rest>
 inline Flow run_locked(Cpu& cpu, const Insn& insn, First& first, Rest&... rest) {
   using T = decltype(first.value);
-  if (!first.fetch(cpu, insn) || !(rest.fetch(cpu, insn) && ...)) return Flow::kFault;
-  T* host = static_cast<T*>(first.spot.host);
-  if (!host || reinterpret_cast<std::uintptr_t>(host) % sizeof(T) != 0)
-    return run<Meaning, W>(cpu, insn, first, rest...);
+  u64 linear;
+  Cpu::LockedPlace place;
+  if (!First::Kind::template locate<W, Use::kReadWrite>(cpu, insn, linear) ||
+      !cpu.locate_locked<T>(linear, place, Cpu::is_stack(insn.segment)))
+    return Flow::kFault;
+  if (place.way != Cpu::LockedPlace::Way::kExchange) [[unlikely]]
+    return run_alone<Meaning, W>(cpu, insn, place.way, first, rest...);
   const Flags before = cpu.flags;
-  for (;;) {
-    T expected = first.value;
-    const Flow flow = call<Meaning>(cpu, insn, first.value, rest.value...);
-    if (flow == Flow::kFault) return flow;
-    if (std::atomic_ref<T>(*host).compare_exchange_strong(expected, first.value)) {
-      commit_all(cpu, insn, rest...);
-      return flow;
-    }
+  for (T expected = guest_load<T>(place.host);;) {
     first.value = expected;
     (rest.fetch(cpu, insn), ...);
+    const Flow flow = call<Meaning>(cpu, insn, first.value, rest.value...);
+    if (flow == Flow::kFault) return flow;
+    if (guest_compare_exchange<T>(place.host, expected, first.value)) {
+      commit_all(cpu, insn, rest...);
+      if (place.noted) [[unlikely]]
+        cpu.locked_stored(place, linear, sizeof(T));
+      return flow;
+    }
     cpu.flags = before;
   }
 }
+
+// False for the operands that a meaning reaches itself (CMPXCHG16B): it then looks to LOCK itself.
+template <class... Ops>
+inline constexpr bool first_can_be_located = false;
+template <class First, class... Rest>
+inline constexpr bool first_can_be_located<First, Rest...> = requires(Cpu& cpu, const Insn& insn,
+                                                                      u64& linear) {
+  First::K::template locate<First::K::sized ? 1 : 0, Use::kReadWrite>(cpu, insn, linear);
+};
 
 template <class Meaning, unsigned W, Shape S, class... Ops>
 Flow execute(Cpu& cpu, const Insn& insn) {
@@ -208,7 +230,7 @@ Flow execute(Cpu& cpu, const Insn& insn) {
     if (!insn.is_memory) __builtin_unreachable();
   }
   return [&](auto... slots) {
-    if constexpr (S == Shape::kLocked)
+    if constexpr (S == Shape::kLocked && first_can_be_located<Ops...>)
       return run_locked<Meaning, W>(cpu, insn, slots...);
     else
       return run<Meaning, W>(cpu, insn, slots...);

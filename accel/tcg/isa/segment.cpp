@@ -150,9 +150,13 @@ Flow load_system(Cpu& cpu, u16 selector, bool is_task, Segment& target) {
   if (!segment.present) return cpu.raise_with_code(kSegmentNotPresent, code);
   if (is_task) {
     segment.type |= system_type::kBusy;
-    const u8 access = static_cast<u8>(bits(raw[0], 47, 40)) | system_type::kBusy;
-    if (!cpu.system_store(cpu.gdtr.base + selector::index(selector) + 5, &access, 1))
-      return Flow::kFault;
+    u8 access = static_cast<u8>(bits(raw[0], 47, 40));
+    const u8 busy = access | system_type::kBusy;
+    const u64 at = cpu.gdtr.base + selector::index(selector) + 5;
+    const Cpu::Exchange exchanged = cpu.system_exchange(at, access, busy);
+    if (exchanged == Cpu::Exchange::kFault) return Flow::kFault;
+    // Another processor was faster: look again, and find the task busy.
+    if (exchanged == Cpu::Exchange::kChanged) return load_system(cpu, selector, is_task, target);
   }
   target = segment;
   return Flow::kNext;

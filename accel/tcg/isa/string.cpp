@@ -145,9 +145,9 @@ u64 movs_run(Cpu& cpu, String& string) {
   const auto* in = reinterpret_cast<const u8*>(source);
   const auto gap = static_cast<u64>(out - in);
   if (gap >= n * sizeof(T))  // disjoint, or the destination lies below
-    std::memmove(out, in, n * sizeof(T));
+    guest_move(out, in, n * sizeof(T));
   else  // overlapping upwards: the manual's element by element repeats a pattern
-    for (u64 i = 0; i < n; ++i) store<T>(out + i * sizeof(T), load<T>(in + i * sizeof(T)));
+    for (u64 i = 0; i < n; ++i) guest_store<T>(out + i * sizeof(T), guest_load<T>(in + i * sizeof(T)));
   string.step(kRsi, n * sizeof(T));
   string.step(kRdi, n * sizeof(T));
   return n;
@@ -163,9 +163,9 @@ u64 stos_run(Cpu& cpu, String& string) {
   const T value = cpu.get<T>(kRax * 8);
   auto* out = reinterpret_cast<u8*>(destination);
   if (sizeof(T) == 1 || value == 0)
-    std::memset(out, static_cast<u8>(value), n * sizeof(T));
+    guest_fill(out, static_cast<u8>(value), n * sizeof(T));
   else
-    for (u64 i = 0; i < n; ++i) store<T>(out + i * sizeof(T), value);
+    for (u64 i = 0; i < n; ++i) guest_store<T>(out + i * sizeof(T), value);
   string.step(kRdi, n * sizeof(T));
   return n;
 }

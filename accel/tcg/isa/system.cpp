@@ -1,5 +1,6 @@
 // System instructions: control and debug registers, MSRs, TLB, CPUID, time, HLT, and what does nothing.
 #include <random>
+#include <thread>
 
 #include "accel/tcg/isa/row.h"
 #include "accel/x86/registers.h"
@@ -9,6 +10,14 @@ namespace kite::tcg {
 namespace {
 
 constexpr auto nop = [](Cpu&) {};
+
+// A program that waits for another processor says so. Where the host has fewer processors than the
+// guest, the one that is waited for may need this one's.
+constexpr auto pause = [](Cpu& cpu) {
+  constexpr u32 kPausesPerYield = 64;
+  if (++cpu.pauses % kPausesPerYield == 0 && cpu.processors.code.shared())
+    std::this_thread::yield();
+};
 constexpr auto nop_rm = [](Cpu&, auto) {};
 
 constexpr auto hlt = [](Cpu& cpu, const Insn& insn) {
@@ -123,6 +132,7 @@ constexpr auto invpcid = [](Cpu& cpu, const Insn& insn, auto, u64) {
 };
 
 constexpr auto cpuid = [](Cpu& cpu) {
+  cpu.serialize();
   const CpuidLeaf leaf = cpu.cpuid(cpu.get<u32>(kRax * 8), cpu.get<u32>(kRcx * 8));
   cpu.put<u32>(kRax * 8, leaf.eax);
   cpu.put<u32>(kRbx * 8, leaf.ebx);
@@ -245,7 +255,7 @@ constexpr auto fence = [](Cpu&) { std::atomic_thread_fence(std::memory_order_seq
 
 constexpr Row kRows[] = {
     row("90", "nop", "      ", nop),
-    row("F3 90", "pause", "      ", nop),
+    row("F3 90", "pause", "      ", pause),
     row("0F 1F /0", "nop", r(EvOwn), "      ", nop_rm),
     row("0F 18 /r", "nop", r(EvOwn), "      ", nop_rm),
     row("0F 19 /r", "nop", r(EvOwn), "      ", nop_rm),

@@ -1,0 +1,15 @@
+// Processors: what the interpreted processors of one machine share.
+#pragma once
+
+#include "accel/tcg/code_map.h"
+#include "accel/tcg/exclusive.h"
+
+namespace kite::tcg {
+
+struct Processors {
+  explicit Processors(unsigned count) : code(count) {}
+  CodeMap code;
+  ExclusiveGate exclusive;
+};
+
+}  // namespace kite::tcg
