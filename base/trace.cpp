@@ -39,6 +39,11 @@ struct Outputs {
   std::array<std::FILE*, kCategories.size()> of_category{};
 };
 
+std::string& thread_name() {
+  thread_local std::string name;
+  return name;
+}
+
 Outputs& outputs() {
   static Outputs instance;
   return instance;
@@ -86,11 +91,17 @@ void write(Category category, std::string_view line) {
   Outputs& out = outputs();
   std::lock_guard lock(out.mutex);
   std::FILE* file = out.of_category[index] ? out.of_category[index] : stderr;
-  const std::string text = fmt::format("{}: {}\n", kCategories[index].name, line);
+  const std::string& thread = thread_name();
+  const std::string text = fmt::format("{}: {}{}{}\n", kCategories[index].name, thread,
+                                       thread.empty() ? "" : ": ", line);
   std::fwrite(text.data(), 1, text.size(), file);
 }
 
 }  // namespace detail
+
+void name_thread(std::string_view name) {
+  thread_name() = name;
+}
 
 std::span<const CategoryName> categories() {
   return kCategories;

@@ -27,6 +27,9 @@ std::span<const CategoryName> categories();
 // the nearest one.
 Result<> enable(std::string_view text);
 
+// What this thread's lines begin with, after the category; empty: nothing.
+void name_thread(std::string_view name);
+
 namespace detail {
 extern std::atomic<u32> enabled_mask;
 void write(Category category, std::string_view line);

@@ -43,9 +43,17 @@ bool is_known(std::string_view name, Kinds kinds) {
   return name == "kvm" || name == "tcg" || find(name, kinds) != nullptr;
 }
 
-std::string why_not(std::string_view name, Kinds kinds) {
+// Empty where the kind runs that many.
+std::string too_many(const AcceleratorKind& kind, unsigned cpus) {
+  if (cpus <= kind.max_cpus) return "";
+  return fmt::format("{} runs {} processor{} in this version of Kite, not {}", kind.name,
+                     kind.max_cpus, kind.max_cpus == 1 ? "" : "s", cpus);
+}
+
+std::string why_not(std::string_view name, Kinds kinds, unsigned cpus) {
   const AcceleratorKind* kind = find(name, kinds);
   if (kind == nullptr) return fmt::format("{} is not part of this build", name);
+  if (std::string reason = too_many(*kind, cpus); !reason.empty()) return reason;
   Result<> usable = kind->probe();
   return usable ? "" : fmt::format("{} is not usable: {}", name, usable.error().message);
 }
@@ -56,7 +64,8 @@ std::string slow_speed(u64 instructions_per_second) {
 }
 
 // What stands between KVM and being the better choice, or what speaks for it.
-bool is_worth_it(const AcceleratorKind& kvm, std::string& reason) {
+bool is_worth_it(const AcceleratorKind& kvm, unsigned cpus, std::string& reason) {
+  if (reason = too_many(kvm, cpus); !reason.empty()) return false;
   if (Result<> usable = kvm.probe(); !usable) {
     reason = fmt::format("{} is not usable: {}", kvm.name, usable.error().message);
     return false;
@@ -74,14 +83,15 @@ bool is_worth_it(const AcceleratorKind& kvm, std::string& reason) {
   return fast;
 }
 
-Result<AcceleratorChoice> choose_automatically(Kinds kinds) {
+Result<AcceleratorChoice> choose_automatically(Kinds kinds, unsigned cpus) {
   std::string reason = "kvm is not part of this build";
   const AcceleratorKind* kvm = find("kvm", kinds);
-  if (kvm != nullptr && is_worth_it(*kvm, reason)) return AcceleratorChoice{kvm, reason};
+  if (kvm != nullptr && is_worth_it(*kvm, cpus, reason)) return AcceleratorChoice{kvm, reason};
   const AcceleratorKind* tcg = find("tcg", kinds);
-  if (tcg != nullptr) return AcceleratorChoice{tcg, reason};
+  if (tcg != nullptr && too_many(*tcg, cpus).empty()) return AcceleratorChoice{tcg, reason};
   // A build without an interpreter takes a slow KVM rather than none.
-  if (kvm != nullptr && kvm->probe()) return AcceleratorChoice{kvm, "nothing else is built in"};
+  if (kvm != nullptr && too_many(*kvm, cpus).empty() && kvm->probe())
+    return AcceleratorChoice{kvm, "nothing else is built in"};
   return fail(ErrorKind::kUnavailable, "--accel auto: no accelerator is usable: {}", reason);
 }
 
@@ -108,12 +118,12 @@ Result<> check_accelerator_list(std::string_view text, Kinds kinds) {
   return {};
 }
 
-Result<AcceleratorChoice> choose_accelerator(std::string_view text, Kinds kinds) {
+Result<AcceleratorChoice> choose_accelerator(std::string_view text, Kinds kinds, unsigned cpus) {
   KITE_CHECK(check_accelerator_list(text, kinds));
-  if (text == "auto") return choose_automatically(kinds);
+  if (text == "auto") return choose_automatically(kinds, cpus);
   std::string reasons;
   for (std::string_view word : split(text)) {
-    std::string reason = why_not(word, kinds);
+    std::string reason = why_not(word, kinds, cpus);
     if (reason.empty()) {
       reason = reasons.empty() ? fmt::format("--accel {}", text) : reasons;
       return AcceleratorChoice{find(word, kinds), reason};

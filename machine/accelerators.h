@@ -18,9 +18,11 @@ struct AcceleratorChoice {
 };
 
 // `text` is "auto", a name, or a list such as "kvm:tcg" of which the first usable one is taken.
-// "auto" takes KVM only if a measured probe finds it faster than the interpreter.
+// "auto" takes KVM only if a measured probe finds it faster than the interpreter. One that cannot
+// run `cpus` processors is not usable.
 Result<AcceleratorChoice> choose_accelerator(
-    std::string_view text, std::span<const AcceleratorKind* const> kinds = accelerator_kinds());
+    std::string_view text, std::span<const AcceleratorKind* const> kinds = accelerator_kinds(),
+    unsigned cpus = 1);
 
 // Checks the words of `text` without touching the host.
 Result<> check_accelerator_list(

@@ -56,9 +56,10 @@ Result<> validate_cpus(const MachineConfig& config) {
   if (config.cpus == 0 || config.cpus > kMostCpus) {
     return fail(ErrorKind::kUsage, "--cpus {}: expected 1 to {}", config.cpus, kMostCpus);
   }
-  if (config.cpus > 1) {
-    return fail(ErrorKind::kUnavailable, "--cpus {}: this version of Kite runs one processor",
-                config.cpus);
+  const Board* board = KITE_TRY(find_board(config.machine));
+  if (config.cpus > board->max_cpus) {
+    return fail(ErrorKind::kUsage, "--cpus {}: the {} machine has {} processor{}", config.cpus,
+                board->name, board->max_cpus, board->max_cpus == 1 ? "" : "s");
   }
   return {};
 }

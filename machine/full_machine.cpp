@@ -170,10 +170,25 @@ void FullMachine::vcpu_asks_for_reset(VcpuThread&) {
   control_.request_reset("the processor");
 }
 
+namespace {
+
+u64 revivals(const std::vector<std::unique_ptr<Processor>>& processors) {
+  u64 sum = 0;
+  for (auto& processor : processors) sum += processor->thread().revivals();
+  return sum;
+}
+
+}  // namespace
+
+// One may be revived by another that dies only then, so a round in which any was does not count.
 void FullMachine::vcpu_is_dead(VcpuThread&) {
-  for (auto& processor : processors_) {
-    if (!processor->thread().is_dead()) return;
-  }
+  u64 before;
+  do {
+    before = revivals(processors_);
+    for (auto& processor : processors_) {
+      if (!processor->thread().is_dead()) return;
+    }
+  } while (revivals(processors_) != before);
   control_.finish(OutcomeKind::kDeadHalt, "the guest halted with interrupts off: nothing wakes it");
 }
 

@@ -60,11 +60,11 @@ Result<> FullMachine::build() {
   loop_ = KITE_TRY(EventLoop::create(clock_));
   cpu_model_ = KITE_TRY(find_cpu_model(config_.cpu.empty() ? cpu_model_names().front()
                                                            : std::string_view(config_.cpu)));
-  choice_ = KITE_TRY(choose_accelerator(config_.accel, outside_.accelerators));
+  choice_ = KITE_TRY(choose_accelerator(config_.accel, outside_.accelerators, config_.cpus));
   KITE_CHECK(open_consoles());
   KITE_CHECK(allocate_memory());
-  accelerator_ = KITE_TRY(
-      choice_.kind->create({memory_, ports_, clock_, cpu_model_, unix_time_now() - clock_.now()}));
+  accelerator_ = KITE_TRY(choice_.kind->create(
+      {memory_, ports_, clock_, cpu_model_, unix_time_now() - clock_.now(), config_.cpus}));
   KITE_CHECK(build_board());
   KITE_CHECK(create_processors());
   return enter_boot_program();
@@ -114,7 +114,8 @@ Result<> FullMachine::build_board() {
   const Board* board = KITE_TRY(find_board(config_.machine));
   VcpuThread::Owner& owner = *this;
   for (unsigned index = 0; index < config_.cpus; index++) {
-    processors_.push_back(std::make_unique<Processor>(index, owner));
+    std::string name = config_.cpus > 1 ? fmt::format("vcpu {}", index) : "";
+    processors_.push_back(std::make_unique<Processor>(index, owner, std::move(name)));
   }
   MachineBuild build({config_, cpu_model_, clock_, control_, memory_, ports_, ram_, processors_,
                       chips_, *serial_, *debug_backend_, firmware_});
@@ -127,6 +128,7 @@ Result<> FullMachine::create_processors() {
     config.index = processor->thread().index();
     config.apic_id = config.index;
     config.interrupts = processor->port();
+    config.cpus = config_.cpus;
     vcpus_.push_back(KITE_TRY(accelerator_->create_vcpu(config)));
     processor->thread().attach(*vcpus_.back(), config.interrupts);
   }
@@ -137,12 +139,14 @@ Result<> FullMachine::enter_boot_program() {
   X86State entry = KITE_TRY(boot_.load());
   release_unused_heap();  // the kernel's file and its decompressed form
   // The TSC goes on counting from power-on, so that it and the local APIC's deadlines agree.
-  entry.tsc = static_cast<u64>(static_cast<u128>(clock_.now()) * cpu_model_.tsc_hz / kSecond);
+  entry.tsc_at = clock_.now();
+  entry.tsc = static_cast<u64>(static_cast<u128>(*entry.tsc_at) * cpu_model_.tsc_hz / kSecond);
   KITE_CHECK(vcpus_.front()->set_state(entry));
   for (std::size_t index = 1; index < vcpus_.size(); index++) {
     X86State waiting = X86State::after_reset();
     waiting.mp_state = MpState::kWaitForSipi;
     waiting.tsc = entry.tsc;
+    waiting.tsc_at = entry.tsc_at;
     KITE_CHECK(vcpus_[index]->set_state(waiting));
   }
   if (LocalApic* apic = processors_.front()->apic()) apic->enter_virtual_wire_mode();

@@ -22,7 +22,8 @@ struct InterruptSources {
 // Binds a LocalApic to the vCPU on whose thread it is used, in both directions.
 class Processor : public InterruptPort, private LocalApicWiring {
  public:
-  Processor(unsigned index, VcpuThread::Owner& owner) : thread_(index, owner) {}
+  Processor(unsigned index, VcpuThread::Owner& owner, std::string name = {})
+      : thread_(index, owner, std::move(name)) {}
 
   VcpuThread& thread() { return thread_; }
   LocalApic* apic() { return apic_; }

@@ -1,5 +1,7 @@
 #include "machine/vcpu_thread.h"
 
+#include "base/trace.h"
+
 namespace kite {
 namespace {
 
@@ -61,6 +63,7 @@ void VcpuThread::signal(Signal signal, u32 argument) {
   woken_ = true;
   if (signal != Signal::kInterrupt) {
     hard_woken_ = true;
+    revivals_.fetch_add(1);  // first: see FullMachine::vcpu_is_dead
     dead_.store(false);
   }
   changed_.notify_all();
@@ -68,6 +71,7 @@ void VcpuThread::signal(Signal signal, u32 argument) {
 
 void VcpuThread::loop() {
   current_vcpu = this;
+  trace::name_thread(name_);
   while (wait_until_runnable()) {
     Result<Exit> exit = vcpu_->run(kNever);
     if (!exit) {

@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 
 #include "accel/accelerator.h"
@@ -32,7 +33,9 @@ class VcpuThread {
     virtual void vcpu_failed(VcpuThread& vcpu, const Error& error) = 0;
   };
 
-  VcpuThread(unsigned index, Owner& owner) : index_(index), owner_(owner) {}
+  // `name` is what traces call the thread; empty where there is only one.
+  VcpuThread(unsigned index, Owner& owner, std::string name = {})
+      : index_(index), name_(std::move(name)), owner_(owner) {}
   ~VcpuThread() { stop(); }
   VcpuThread(const VcpuThread&) = delete;
   VcpuThread& operator=(const VcpuThread&) = delete;
@@ -55,6 +58,8 @@ class VcpuThread {
 
   unsigned index() const { return index_; }
   bool is_dead() const { return dead_.load(); }
+  // How often a signal came that ends even a dead halt.
+  u64 revivals() const { return revivals_.load(); }
   // Where it stood when it stopped.
   std::optional<u64> final_rip() const { return final_rip_; }
 
@@ -70,11 +75,13 @@ class VcpuThread {
   bool interrupt_pending();
 
   const unsigned index_;
+  const std::string name_;
   Owner& owner_;
   Vcpu* vcpu_ = nullptr;
   InterruptPort* interrupts_ = nullptr;
   std::thread thread_;
   std::atomic<bool> dead_{false};
+  std::atomic<u64> revivals_{0};
   std::optional<u64> final_rip_;  // written by the thread, read after it has ended
 
   std::mutex mutex_;  // guards everything below

@@ -12,7 +12,8 @@ namespace {
 
 constexpr Board kBoards[] = {
     {"microvm", "no PCI, no firmware: timers, interrupt controllers, serial port, ACPI",
-     build_microvm},
+     build_microvm, 255},
+    // Without local APICs no processor can start another.
     {"bare", "RAM, serial port, exit port and debug console: for tests", build_bare},
 };
 

@@ -15,6 +15,7 @@ struct Board {
   std::string_view description;
   // Adds chips, wires them and maps them.
   Result<> (*build)(MachineBuild& machine);
+  unsigned max_cpus = 1;
 };
 
 // The default one first.

@@ -163,5 +163,19 @@ TEST(Feature, EveryNameAndEveryPlaceIsUnique) {
   }
 }
 
+TEST(CpuModel, SeveralProcessorsAreTheCoresOfOnePackage) {
+  const CpuModel v2 = model("x86-64-v2");
+  const CpuidContext third{.apic_id = 2, .cpus = 5};
+  EXPECT_EQ(v2.leaf(1, 0, third).ebx >> 24, 2u);
+  EXPECT_EQ(v2.leaf(1, 0, third).ebx >> 16 & 0xff, 5u);
+  EXPECT_EQ(v2.leaf(1, 0, third).edx >> 28 & 1, 1u);     // HTT
+  EXPECT_EQ(v2.leaf(0x80000001, 0, third).ecx & 2, 2u);  // CmpLegacy
+  EXPECT_EQ(v2.leaf(0x80000008, 0, third).ecx, 3u << 12 | 4u);
+  const CpuidContext alone{.apic_id = 0};
+  EXPECT_EQ(v2.leaf(1, 0, alone).ebx >> 16 & 0xff, 1u);
+  EXPECT_EQ(v2.leaf(1, 0, alone).edx >> 28 & 1, 0u);
+  EXPECT_EQ(v2.leaf(0x80000008, 0, alone).ecx, 0u);
+}
+
 }  // namespace
 }  // namespace kite

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 namespace kite {
 namespace {
@@ -52,6 +53,36 @@ TEST(TraceDeathTest, LinesOfTheEnabledCategoriesGoToTheFile) {
   std::ifstream file(path);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   EXPECT_EQ(text, "pio: port 0x3f8\nirq: line 4\n");
+  std::filesystem::remove(path);
+}
+
+void trace_from_two_threads(const std::string& path) {
+  if (!trace::enable("cpu=" + path)) std::exit(1);
+  const auto work = [](const char* name) {
+    trace::name_thread(name);
+    for (int i = 0; i < 500; ++i) trace::write(trace::Category::kCpu, "{0} {0}", name);
+  };
+  std::thread first(work, "vcpu 0");
+  std::thread second(work, "vcpu 1");
+  first.join();
+  second.join();
+  std::exit(0);
+}
+
+// Several threads write at once: each line is whole and says whose it is.
+TEST(TraceDeathTest, LinesOfSeveralThreadsAreWholeAndNameTheThread) {
+  const auto path =
+      std::filesystem::temp_directory_path() / ("kite-threads-" + std::to_string(::getpid()));
+  EXPECT_EXIT(trace_from_two_threads(path.string()), testing::ExitedWithCode(0), "");
+  std::ifstream file(path);
+  int lines[2] = {};
+  for (std::string line; std::getline(file, line);) {
+    const bool first = line == "cpu: vcpu 0: vcpu 0 vcpu 0";
+    EXPECT_TRUE(first || line == "cpu: vcpu 1: vcpu 1 vcpu 1") << line;
+    ++lines[first ? 0 : 1];
+  }
+  EXPECT_EQ(lines[0], 500);
+  EXPECT_EQ(lines[1], 500);
   std::filesystem::remove(path);
 }
 

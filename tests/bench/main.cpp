@@ -21,7 +21,8 @@ struct Part {
 constexpr Part kParts[] = {{"boot", measure_boot},
                            {"speed", measure_speed},
                            {"start", measure_start},
-                           {"memory", measure_memory}};
+                           {"memory", measure_memory},
+                           {"processors", measure_processors}};
 
 bool parse(int count, char** words, Options& options) {
   for (int i = 1; i < count; ++i) {
@@ -63,7 +64,8 @@ int main(int count, char** words) {
   Options options;
   if (!parse(count, words, options)) {
     fmt::print(stderr,
-               "usage: kite_bench [--rounds N] [--only boot|speed|start|memory] [--no-write]\n");
+               "usage: kite_bench [--rounds N] [--only boot|speed|start|memory|processors] "
+               "[--no-write]\n");
     return 64;
   }
   std::string measured = fmt::format("On {}:\n\n{}\n", today(), describe_machine());

@@ -1,4 +1,4 @@
-// The four measurements; each returns a section of Markdown.
+// The measurements; each returns a section of Markdown.
 #pragma once
 
 #include <string>
@@ -16,6 +16,7 @@ std::string measure_boot(const Options& options);
 std::string measure_speed(const Options& options);
 std::string measure_start(const Options& options);
 std::string measure_memory(const Options& options);
+std::string measure_processors(const Options& options);
 
 // The machine the figures are from: processor, kernel, compiler.
 std::string describe_machine();

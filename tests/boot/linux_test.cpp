@@ -54,6 +54,20 @@ INSTANTIATE_TEST_SUITE_P(Every, LinuxBoot,
                                   std::get<1>(info.param);
                          });
 
+class LinuxProcessors : public testing::TestWithParam<unsigned> {};
+
+TEST_P(LinuxProcessors, AllComeUp) {
+  SKIP_WITHOUT(Kernel::kCloud);
+  const std::string count = std::to_string(GetParam());
+  const ProgramRun run = boot({.options = {"--cpus", count}});
+  EXPECT_EQ(run.status, 0) << words_of(run);
+  EXPECT_THAT(run.out, HasSubstr("Brought up 1 node, " + count + " CPUs")) << run.err;
+  EXPECT_THAT(run.out, HasSubstr(kMarker)) << run.err;
+  EXPECT_THAT(run.out, Not(HasSubstr("TSC synchronization"))) << run.err;  // "… measured skew"
+}
+
+INSTANTIATE_TEST_SUITE_P(Several, LinuxProcessors, testing::Values(2u, 4u));
+
 TEST(LinuxOutcome, AKernelThatLosesInitPanics) {
   SKIP_WITHOUT(Kernel::kCloud);
   const ProgramRun run = boot({.action = "exit"});

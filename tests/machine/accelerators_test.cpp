@@ -57,7 +57,7 @@ Result<> unusable() {
 constexpr AcceleratorKind kFastKvm{"kvm", "", usable, create_timed<100'000'000'000>};
 constexpr AcceleratorKind kSlowKvm{"kvm", "", usable, create_timed<1'500'000>};
 constexpr AcceleratorKind kNoKvm{"kvm", "", unusable, nullptr};
-constexpr AcceleratorKind kTcg{"tcg", "", usable, nullptr};
+constexpr AcceleratorKind kTcg{"tcg", "", usable, nullptr, 255};
 
 TEST(Accelerators, AutoTakesAFastKvm) {
   const AcceleratorKind* kinds[] = {&kFastKvm, &kTcg};
@@ -114,6 +114,21 @@ TEST(Accelerators, UnknownNamesAreUsageErrors) {
     ASSERT_FALSE(choice) << text;
     EXPECT_EQ(choice.error().kind, ErrorKind::kUsage) << text;
   }
+}
+
+TEST(Accelerators, OneThatCannotRunSoManyProcessorsIsNotUsable) {
+  constexpr const AcceleratorKind* kKinds[] = {&kFastKvm, &kTcg};
+  const auto automatic = choose_accelerator("auto", kKinds, 2);
+  ASSERT_TRUE(automatic);
+  EXPECT_EQ(automatic->kind->name, "tcg");
+  EXPECT_NE(automatic->reason.find("kvm runs 1 processor"), std::string::npos) << automatic->reason;
+  const auto listed = choose_accelerator("kvm:tcg", kKinds, 4);
+  ASSERT_TRUE(listed);
+  EXPECT_EQ(listed->kind->name, "tcg");
+  const auto kvm = choose_accelerator("kvm", kKinds, 2);
+  ASSERT_FALSE(kvm);
+  EXPECT_EQ(kvm.error().kind, ErrorKind::kUnavailable);
+  EXPECT_NE(kvm.error().message.find("not 2"), std::string::npos) << kvm.error().message;
 }
 
 }  // namespace

@@ -30,7 +30,9 @@ TEST(MachineConfig, EachContradictionNamesOptionAndValue) {
       {"two sizes", [](auto& c) { c.memory_backend.size = 8 * MiB; }, ErrorKind::kUsage,
        "--memory-backend"},
       {"no cpus", [](auto& c) { c.cpus = 0; }, ErrorKind::kUsage, "--cpus 0"},
-      {"cpus", [](auto& c) { c.cpus = 2; }, ErrorKind::kUnavailable, "--cpus 2"},
+      {"too many cpus", [](auto& c) { c.cpus = 256; }, ErrorKind::kUsage, "--cpus 256"},
+      {"cpus without local APICs", [](auto& c) { c.machine = std::string("bare"), c.cpus = 2; },
+       ErrorKind::kUsage, "--cpus 2"},
       {"two exits", [](auto& c) { c.devices.resize(2); }, ErrorKind::kUsage, "one device of each"},
       {"no wires",
        [](auto& c) {
