@@ -75,10 +75,15 @@ void CodeCache::forget_page(u64 linear) {
   std::fill(set, set + kJumpsPerPage, Jump{});
 }
 
-Block* CodeCache::find(Gpa gpa) const {
+Block* CodeCache::beyond_limit() {
+  cpu_.general_protection();
+  return nullptr;
+}
+
+Block* CodeCache::find(Gpa gpa, u64 room) const {
   const u16 mode = cpu_.mode.key();
   for (Block* block = buckets_[bucket(gpa, mode)]; block; block = block->next)
-    if (block->gpa == gpa && block->mode.key() == mode) return block;
+    if (block->gpa == gpa && block->mode.key() == mode && block->bytes <= room) return block;
   return nullptr;
 }
 
@@ -115,27 +120,26 @@ bool CodeCache::second_page_matches(const Block& block, u64 linear) {
 Block* CodeCache::lookup_slow(u64 linear) {
   bury();
   if (bytes_ > kMaxBytes) flush();
+  u64 room = ~u64{0};
   if (!cpu_.code64()) {
     linear &= 0xffffffff;
-    if (cpu_.rip > cpu_.segments[kCs].limit) {
-      cpu_.general_protection();
-      return nullptr;
-    }
+    if (cpu_.rip > cpu_.segments[kCs].limit) return beyond_limit();
+    room = cpu_.segments[kCs].limit - cpu_.rip + 1;
   } else if (!cpu_.canonical(linear)) {
-    cpu_.general_protection();
-    return nullptr;
+    return beyond_limit();
   }
   CodePage* page = code_page(linear);
-  if (!page) return cpu_.fault.vector == 0xff ? build_uncached(linear) : nullptr;
-  Block* block = find(page->gpa + linear % kPageSize);
+  if (!page) return cpu_.fault.vector == 0xff ? build_uncached(linear, room) : nullptr;
+  Block* block = find(page->gpa + linear % kPageSize, room);
   if (block && block->second_page && !second_page_matches(*block, linear)) {
     if (cpu_.fault.vector != 0xff) return nullptr;
     unlink(block);
     retire(block);
     block = nullptr;
   }
-  if (!block) block = build(*page, linear);
-  if (block && block->kept && !block->second_page)
+  if (!block) block = build(*page, linear, room);
+  // A cached jump knows neither base nor limit of CS: with a limit each block is looked up.
+  if (block && block->kept && !block->second_page && !cpu_.mode.limited)
     jumps_[jump_index(linear)] = {cpu_.rip + cpu_.segment_base[kCs], context(), block};
   return block;
 }
@@ -169,20 +173,23 @@ std::span<const u8> CodeCache::window(CodePage& page, unsigned offset) {
 }
 
 // A block that may not be kept is one instruction, so that it cannot outlive its own bytes.
-Block* CodeCache::build(CodePage& page, u64 linear) {
+Block* CodeCache::build(CodePage& page, u64 linear, u64 room) {
   const unsigned start = linear % kPageSize;
+  const auto end =
+      static_cast<unsigned>(std::min<u64>(kPageSize, start + std::min(room, kPageSize)));
   unsigned at = start;
   scratch_.clear();
   window_.end = start;
   window_.keep = true;
   const unsigned limit = cpu_.mode.single ? 1 : Block::kMaxInsns;
-  while (scratch_.size() < limit && at < kPageSize) {
+  while (scratch_.size() < limit && at < end) {
     const std::span<const u8> bytes = window(page, at);
     if (!window_.keep && !scratch_.empty()) break;
     Insn& insn = scratch_.emplace_back();
-    if (decoder_.decode(bytes, cpu_.mode, insn) == DecodeStatus::kNeedMore) {
+    const std::size_t count = std::min<std::size_t>(bytes.size(), end - at);
+    if (decoder_.decode(bytes.first(count), cpu_.mode, insn) == DecodeStatus::kNeedMore) {
       scratch_.pop_back();
-      if (scratch_.empty()) return build_crossing(page, linear);
+      if (scratch_.empty()) return build_crossing(page, linear, room);
       break;
     }
     if (insn.base == kBlockRip) insn.disp += static_cast<i32>(at - start);
@@ -202,17 +209,20 @@ Block* CodeCache::build(CodePage& page, u64 linear) {
   return block;
 }
 
-Block* CodeCache::build_crossing(CodePage& page, u64 linear) {
+Block* CodeCache::build_crossing(CodePage& page, u64 linear, u64 room) {
   const unsigned start = linear % kPageSize;
   const unsigned first = kPageSize - start;
+  if (room <= first) return beyond_limit();
   CodePage* second = code_page(linear + first);
-  if (!second) return cpu_.fault.vector == 0xff ? build_uncached(linear) : nullptr;
+  if (!second) return cpu_.fault.vector == 0xff ? build_uncached(linear, room) : nullptr;
   const bool keep = share(page, start, first) & share(*second, 0, kMaxInsnLength);
   std::array<u8, 2 * kMaxInsnLength> bytes;
   guest_read(bytes.data(), page.host + start, first);
   guest_read(bytes.data() + first, second->host, kMaxInsnLength);
   scratch_.assign(1, {});
-  decoder_.decode({bytes.data(), first + kMaxInsnLength}, cpu_.mode, scratch_[0]);
+  const std::size_t count = std::min<u64>(first + kMaxInsnLength, room);
+  if (decoder_.decode({bytes.data(), count}, cpu_.mode, scratch_[0]) == DecodeStatus::kNeedMore)
+    return beyond_limit();
   Block* block = finish(page.gpa + start, scratch_, scratch_[0].length);
   block->second_page = second->gpa;
   if (!keep) {
@@ -230,13 +240,14 @@ void CodeCache::run_once(Block* block) {
 
 // Code that is not in memory (a device's registers): read, decoded and run one instruction at a
 // time.
-Block* CodeCache::build_uncached(u64 linear) {
+Block* CodeCache::build_uncached(u64 linear, u64 room) {
   std::array<u8, kMaxInsnLength> bytes;
   unsigned count = 0;
   for (; count < kMaxInsnLength; ++count) {
     Cpu::Translation where;
     const auto privilege = cpu_.cpl == 3 ? Privilege::kUser : Privilege::kSupervisor;
     scratch_.assign(1, {});
+    if (count == room) return beyond_limit();
     if (!cpu_.translate(linear + count, Access::kExecute, privilege, where)) return nullptr;
     bytes[count] = static_cast<u8>(cpu_.memory.read_value(where.gpa, 1));
     if (decoder_.decode({bytes.data(), count + 1}, cpu_.mode, scratch_[0]) == DecodeStatus::kOk)

@@ -108,12 +108,14 @@ class CodeCache {
   CodePage* code_page(
       u64 linear);  // of the linear page, by the execute TLB; null: fault or no memory
   CodePage* make_page(Gpa gpa, const u8* host);
+  // `room`: bytes that CS still has; a block must lie inside.
   void run_once(Block* block);
-  Block* find(Gpa gpa) const;
+  Block* find(Gpa gpa, u64 room) const;
   bool second_page_matches(const Block& block, u64 linear);
-  Block* build(CodePage& page, u64 linear);
-  Block* build_crossing(CodePage& page, u64 linear);
-  Block* build_uncached(u64 linear);
+  Block* build(CodePage& page, u64 linear, u64 room);
+  Block* build_crossing(CodePage& page, u64 linear, u64 room);
+  Block* build_uncached(u64 linear, u64 room);
+  Block* beyond_limit();  // null, with #GP(0)
   Block* finish(Gpa gpa, std::vector<Insn>& insns, unsigned bytes);
   void add(CodePage& page, Block* block);
   void mark(CodePage& page, Block* block, unsigned offset, unsigned size);

@@ -8,6 +8,18 @@
 
 namespace kite::tcg {
 
+bool Cpu::load_pdptes(u64 cr3_value, u64 cr0_value, u64 cr4_value) {
+  if (!(cr0_value & cr0::kPg) || !(cr4_value & cr4::kPae) || (efer & efer::kLma)) return true;
+  // Bits 2:1, 8:5 and those beyond the physical addresses are reserved (SDM 3A 4.4.1).
+  const u64 reserved = 0x1e6 | ~(bit(model.physical_address_bits) - 1);
+  std::array<u64, 4> loaded;
+  memory.read(cr3_value & 0xffffffe0, {reinterpret_cast<u8*>(loaded.data()), sizeof loaded});
+  for (u64 entry : loaded)
+    if ((entry & pte::kPresent) && (entry & reserved)) return general_protection(), false;
+  pdptes = loaded;
+  return true;
+}
+
 Flow Cpu::write_cr0(u64 value) {
   serialize();
   value = (value & cr0::kDefined) | (value >> 32 << 32) | cr0::kEt;
@@ -15,15 +27,17 @@ Flow Cpu::write_cr0(u64 value) {
   if (value >> 32 || (paging && !(value & cr0::kPe)) || ((value & cr0::kNw) && !(value & cr0::kCd)))
     return general_protection();
   const bool was_paging = cr0 & cr0::kPg;
+  const u64 changed = cr0 ^ value;
   if (paging && !was_paging && (efer & efer::kLme)) {
+    // A busy 16-bit TSS is no obstacle here; CS.L is (SDM 3A 9.8.5).
     if (!(cr4 & cr4::kPae) || segments[kCs].l) return general_protection();
     efer |= efer::kLma;
-  }
-  if (!paging && was_paging) {
+  } else if (!paging && was_paging) {
     if (code64() || (cr4 & cr4::kPcide)) return general_protection();
     efer &= ~efer::kLma;
+  } else if ((changed & (cr0::kPg | cr0::kCd | cr0::kNw)) && !load_pdptes(cr3, value, cr4)) {
+    return Flow::kFault;
   }
-  const u64 changed = cr0 ^ value;
   cr0 = value;
   if (changed & (cr0::kPg | cr0::kWp | cr0::kPe)) tlb.flush_all();
   if ((changed & cr0::kPe) && !(value & cr0::kPe)) cpl = 0;
@@ -37,6 +51,7 @@ Flow Cpu::write_cr3(u64 value) {
   const bool keep = pcids && (value & cr3::kNoFlush);
   if (pcids) value &= ~cr3::kNoFlush;
   if (long_mode() && value >> model.physical_address_bits) return general_protection();
+  if (!load_pdptes(value, cr0, cr4)) return Flow::kFault;
   cr3 = value;
   tlb.select(pcids ? static_cast<u16>(value & cr3::kPcid) : u16{0}, keep);
   select_tables();
@@ -50,9 +65,11 @@ Flow Cpu::write_cr4(u64 value) {
   if (long_mode() && !(value & cr4::kPae)) return general_protection();
   if ((changed & value & cr4::kPcide) && (!long_mode() || (cr3 & cr3::kPcid)))
     return general_protection();
-  cr4 = value;
   constexpr u64 kPaging =
       cr4::kPge | cr4::kPae | cr4::kPse | cr4::kPcide | cr4::kSmep | cr4::kSmap | cr4::kPke;
+  constexpr u64 kReloads = cr4::kPge | cr4::kPae | cr4::kPse | cr4::kSmep;  // SDM 3A 4.4.1
+  if ((changed & kReloads) && !load_pdptes(cr3, cr0, value)) return Flow::kFault;
+  cr4 = value;
   if (changed & kPaging) tlb.flush_all();
   update_mode();
   return Flow::kNext;

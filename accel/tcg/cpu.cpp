@@ -36,7 +36,10 @@ void Cpu::select_tables() {
   privilege_ = cpl == 3                     ? Privilege::kUser
                : system_flags & rflags::kAc ? Privilege::kSupervisorAc
                                             : Privilege::kSupervisor;
-  data_table_ = tlb.current().data[static_cast<unsigned>(privilege_)].data();
+  static constexpr std::array<TlbEntry, kTlbEntries> kNothingHits{};
+  alignment_checked_ = cpl == 3 && (system_flags & rflags::kAc) && (cr0 & cr0::kAm);
+  data_table_ = alignment_checked_ ? kNothingHits.data()
+                                   : tlb.current().data[static_cast<unsigned>(privilege_)].data();
 }
 
 void Cpu::set_cpl(u8 value) {
@@ -49,6 +52,7 @@ void Cpu::update_mode() {
   mode.protected_mode = (cr0 & cr0::kPe) != 0;
   mode.v86 = mode.protected_mode && (system_flags & rflags::kVm);
   mode.code_width = long_mode() && cs.l ? 3 : cs.db ? 2 : 1;
+  mode.limited = mode.code_width != 3 && cs.limit != 0xffffffff;
   mode.stack32 = segments[kSs].db;
   mode.cpl = cpl & 3;
   mode.x87_trap = cr0 & cr0::kEm ? 2 : cr0 & cr0::kTs ? 1 : 0;

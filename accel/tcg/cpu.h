@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <span>
 
 #include "accel/accelerator.h"
 #include "accel/tcg/flags.h"
@@ -45,10 +46,24 @@ struct Mode {
   u16 single : 1 = 0;     // blocks of one instruction: TF, breakpoints, interrupt shadow
   u16 wait_trap : 1 = 0;  // CR0.MP and CR0.TS: WAIT raises #NM
   u16 avx_trap : 2 = 0;   // 1: #UD (no CR4.OSXSAVE, XCR0 without AVX), 2: #NM (CR0.TS)
-  u16 unused : 1 = 0;
+  u16 limited : 1 = 0;    // CS has a limit below 4 GiB: a block ends where it does
   u16 key() const { return std::bit_cast<u16>(*this); }
 };
 static_assert(sizeof(Mode) == 2);
+
+// What brings another task (SDM 3A 7.3). kReturn is IRET with RFLAGS.NT.
+enum class TaskCause : u8 { kJump, kCall, kReturn, kEvent };
+// How a task switch ended. kFaulted: the new task's registers are loaded, and Cpu::fault (a segment
+// of the new task, or the debug trap its TSS asks for) is to be delivered at its first instruction.
+enum class TaskSwitch : u8 { kRefused, kFaulted, kDone };
+
+// A stack that is written to before it becomes the processor's.
+struct NewStack {
+  Segment ss;
+  u64 rsp = 0;
+  u8 level = 0;        // CPL that will use it
+  bool is_64 = false;  // of 64-bit code: flat
+};
 
 // Reasons to look up from guest code at the next block (Cpu::attention).
 enum Attention : u32 {
@@ -84,6 +99,7 @@ struct Cpu {
   Segment ldtr, tr;
   DescriptorTable gdtr, idtr;
   u64 cr0 = 0, cr2 = 0, cr3 = 0, cr4 = 0, efer = 0;
+  std::array<u64, 4> pdptes = {};  // of PAE paging: loaded with CR3 (SDM 3A 4.4.1)
   std::array<u64, 4> dr = {};
   u64 dr6 = 0, dr7 = 0;
   u8 cpl = 0;
@@ -241,6 +257,8 @@ struct Cpu {
   // which `expected` then tells.
   enum class Exchange : u8 { kDone, kChanged, kFault };
   Exchange system_exchange(u64 linear, u8& expected, u8 desired);
+  // Faults as one of these would, changes nothing.
+  bool system_probe(u64 linear, unsigned size, Access access);
 
   // The memory operand of an instruction as a value of T.
   template <class T>
@@ -308,11 +326,27 @@ struct Cpu {
   bool mark_accessed(u16 selector, u64 descriptor);  // sets the accessed bit in memory, if clear
   void set_cpl(u8 value);
   // Stack pointer (and, outside long mode, segment) of an inner privilege level, from the TSS.
-  bool inner_stack(u8 level, u64& rsp, u16& ss);
+  // `ext` is the EXT bit of error codes.
+  bool inner_stack(u8 level, u64& rsp, u16& ss, u32 ext = 0);
   // SS for a switch to an inner level: #TS(selector) where load_segment would raise #GP.
-  bool inner_stack_segment(u16 selector, u8 level, Segment& segment);
+  bool inner_stack_segment(u16 selector, u8 level, Segment& segment, u32 ext = 0);
+  // Both of them.
+  bool inner_stack(u8 level, NewStack& stack, u32 ext = 0);
+  // Pushes `words` of `size` bytes, the last one first, and moves `stack.rsp`. False: #SS(error) or
+  // a page fault; the processor's own registers have not changed.
+  bool push_frame(NewStack& stack, std::span<const u64> words, unsigned size, u32 error);
+  // The stack that SS:RSP are now.
+  NewStack current_stack() const { return {segments[kSs], gpr[kRsp], cpl, code64()}; }
+  // Makes `stack` the processor's.
+  void take_stack(const NewStack& stack);
   // Delivers `fault` at `return_rip`; goes through double fault to shutdown as SDM 3A 6.15 has it.
   void deliver(u64 return_rip);
+  // A hardware task switch to the TSS `selector` names (task.cpp). `return_rip` goes into the old
+  // TSS, and once the switch is made it is the new task's. `event` is what is being delivered.
+  TaskSwitch switch_task(u16 selector, TaskCause cause, u64& return_rip,
+                         const Fault* event = nullptr);
+  // The same for an instruction, faults in the new task included.
+  Flow switch_task_and_leave(u16 selector, TaskCause cause, u64 next_rip);
   // Loads CS with an already checked descriptor and goes to `target`.
   Flow enter_code(u16 selector, u64 descriptor, u8 new_cpl, u64 target);
 
@@ -326,6 +360,8 @@ struct Cpu {
   Flow write_cr3(u64 value);
   Flow write_cr4(u64 value);
   Flow write_efer(u64 value);
+  // Reads the PDPTEs that `cr3` names, if paging is PAE paging. False: #GP(0), for reserved bits.
+  bool load_pdptes(u64 cr3_value, u64 cr0_value, u64 cr4_value);
   Flow read_msr(u32 index, u64& value);
   Flow write_msr(u32 index, u64 value);
   u64 tsc() const;
@@ -389,9 +425,9 @@ struct Cpu {
   Flow set_system_time(u64 value);
   void publish_system_time();
   Flow set_wall_clock(u64 value);
-  bool try_deliver(const Fault& event, u64 return_rip);
+  bool try_deliver(const Fault& event, u64& return_rip);
   bool deliver_real(const Fault& event, u64 return_rip);
-  bool deliver_protected(const Fault& event, u64 return_rip);
+  bool deliver_protected(const Fault& event, u64& return_rip);
   bool deliver_long(const Fault& event, u64 return_rip);
 
   template <class T>
@@ -404,6 +440,9 @@ struct Cpu {
 
   const TlbEntry* data_table_ = nullptr;  // of the current slot and privilege
   Privilege privilege_ = Privilege::kSupervisor;
+  // CR0.AM, RFLAGS.AC and CPL 3: no access hits the TLB, and each is checked on its slow way.
+  bool alignment_checked_ = false;
+  bool aligned(u64 linear, unsigned size, bool stack);  // false: `fault` is set
 };
 
 }  // namespace kite::tcg

@@ -59,7 +59,7 @@ void Cpu::deliver(u64 return_rip) {
   }
 }
 
-bool Cpu::try_deliver(const Fault& event, u64 return_rip) {
+bool Cpu::try_deliver(const Fault& event, u64& return_rip) {
   if (trace::enabled(trace::Category::kInt))
     trace::write(trace::Category::kInt,
                  "{} vector={:#x} error={:#x} rip={:#x} cs={:#x} rsp={:#x} cr2={:#x} cpl={}",
@@ -121,7 +121,7 @@ bool Cpu::deliver_long(const Fault& event, u64 return_rip) {
     if (0x1c + 8u * gate.ist + 7 > tr.limit)
       return raise_with_code(kInvalidTss, (tr.selector & 0xfffc) | ext), false;
     if (!system_load(tr.base + 0x1c + 8 * gate.ist, &rsp, 8)) return false;
-  } else if (new_cpl != cpl && !inner_stack(new_cpl, rsp, unused_ss)) {
+  } else if (new_cpl != cpl && !inner_stack(new_cpl, rsp, unused_ss, ext)) {
     return false;
   }
   rsp = align_down(rsp, 16);
@@ -151,84 +151,83 @@ bool Cpu::deliver_long(const Fault& event, u64 return_rip) {
   return true;
 }
 
-bool Cpu::deliver_protected(const Fault& event, u64 return_rip) {
+namespace {
+
+// The code segment of a gate outside long mode. False: `fault` is set.
+bool gate_target(Cpu& cpu, const Gate& gate, u32 ext, u64& raw, Segment& target) {
+  if (!(gate.selector & 0xfffc)) return cpu.general_protection(ext), false;
+  const u32 code = (gate.selector & 0xfffc) | ext;
+  std::array<u64, 2> descriptor;
+  if (!cpu.read_descriptor(gate.selector, descriptor)) {
+    if (cpu.fault.vector == kGeneralProtection) cpu.fault.error_code |= ext;
+    return false;
+  }
+  raw = descriptor[0];
+  target = unpack_descriptor(gate.selector, raw);
+  if (!target.s || !(target.type & segment_type::kCode) || target.dpl > cpu.cpl)
+    return cpu.general_protection(code), false;
+  if (!target.present) return cpu.raise_with_code(kSegmentNotPresent, code), false;
+  // From virtual-8086 mode only to level 0 (SDM 3B 20.3.1).
+  const bool conforming = target.type & segment_type::kConforming;
+  if (cpu.mode.v86 && (conforming || target.dpl != 0)) return cpu.general_protection(code), false;
+  return true;
+}
+
+}  // namespace
+
+bool Cpu::deliver_protected(const Fault& event, u64& return_rip) {
   const u32 error = idt_error(event);
   const u32 ext = external_bit(event);
-  std::array<u64, 2> raw;
+  u64 raw = 0;
   if (event.vector * 8u + 7 > idtr.limit) return general_protection(error), false;
-  raw = {};
-  if (!system_load(idtr.base + event.vector * 8u, raw.data(), 8)) return false;
-  const Gate gate = unpack_gate(raw[0]);
+  if (!system_load(idtr.base + event.vector * 8u, &raw, 8)) return false;
+  const Gate gate = unpack_gate(raw);
   const bool is_32 = gate.type & 8;
   const u8 kind = gate.type & 7;
-  if (kind != system_type::kInterruptGate16 && kind != system_type::kTrapGate16)
+  const bool is_task = gate.type == system_type::kTaskGate;
+  if ((raw & descriptor::kS) ||
+      (!is_task && kind != system_type::kInterruptGate16 && kind != system_type::kTrapGate16))
     return general_protection(error), false;
   if (event.kind == Fault::Kind::kSoftwareInterrupt && gate.dpl < cpl)
     return general_protection(error), false;
   if (!gate.present) return raise_with_code(kSegmentNotPresent, error), false;
+  if (is_task)
+    return switch_task(gate.selector, TaskCause::kEvent, return_rip, &event) == TaskSwitch::kDone;
 
-  if (!(gate.selector & 0xfffc)) return general_protection(ext), false;
-  const u32 code = (gate.selector & 0xfffc) | ext;
-  if (!read_descriptor(gate.selector, raw)) {
-    if (fault.vector == kGeneralProtection) fault.error_code |= ext;
-    return false;
-  }
-  Segment target = unpack_descriptor(gate.selector, raw[0]);
-  if (!target.s || !(target.type & segment_type::kCode) || target.dpl > cpl)
-    return general_protection(code), false;
-  if (!target.present) return raise_with_code(kSegmentNotPresent, code), false;
+  Segment target;
+  if (!gate_target(*this, gate, ext, raw, target)) return false;
   const u8 new_cpl = target.type & segment_type::kConforming ? cpl : target.dpl;
-  const bool from_v86 = mode.v86;
-  if (from_v86 && new_cpl != 0) return general_protection(code), false;
-
-  Segment stack = segments[kSs];
-  u64 rsp = gpr[kRsp];
   const bool inner = new_cpl < cpl;
-  if (inner) {
-    u16 ss;
-    if (!inner_stack(new_cpl, rsp, ss) || !inner_stack_segment(ss, new_cpl, stack)) return false;
-  }
+  NewStack stack = current_stack();
+  if (inner && !inner_stack(new_cpl, stack, ext)) return false;
   // From the lowest address up: error code, EIP, CS, EFLAGS, ESP, SS, and for virtual-8086 mode ES,
   // DS, FS, GS.
-  u32 frame[10];
+  const bool from_v86 = mode.v86;
+  std::array<u64, 10> frame;
   unsigned words = 0;
   if (event.has_error_code) frame[words++] = event.error_code;
-  frame[words++] = static_cast<u32>(return_rip);
-  frame[words++] = segments[kCs].selector;
-  frame[words++] = static_cast<u32>(saved_flags(*this, event));
-  if (inner) {
-    frame[words++] = static_cast<u32>(gpr[kRsp]);
-    frame[words++] = segments[kSs].selector;
-  }
+  for (u64 word : {return_rip, u64{segments[kCs].selector}, saved_flags(*this, event)})
+    frame[words++] = word;
+  if (inner)
+    for (u64 word : {gpr[kRsp], u64{segments[kSs].selector}}) frame[words++] = word;
   if (from_v86)
     for (SegmentRegister number : {kEs, kDs, kFs, kGs}) frame[words++] = segments[number].selector;
-  const unsigned width = is_32 ? 4 : 2;
-  if ((is_32 ? gate.offset : gate.offset & 0xffff) > target.limit)
-    return general_protection(ext), false;
-  const u64 mask = stack.db ? 0xffffffffu : 0xffffu;
-  const u64 bottom = (rsp - words * width) & mask;
-  u8 bytes[40];
-  for (unsigned i = 0; i < words; ++i) std::memcpy(bytes + i * width, &frame[i], width);
-  if (bottom + words * width - 1 > stack.limit && !(stack.type & segment_type::kExpandDown))
-    return raise_with_code(kStackFault, inner ? (stack.selector & 0xfffc) | ext : ext), false;
-  if (!system_store((stack.base + bottom) & 0xffffffff, bytes, words * width)) return false;
-  if (!mark_accessed(gate.selector, raw[0])) return false;
+  const u64 offset = is_32 ? gate.offset : gate.offset & 0xffff;
+  if (offset > target.limit) return general_protection(ext), false;
+  if (!push_frame(stack, {frame.data(), words}, is_32 ? 4 : 2,
+                  inner ? (stack.ss.selector & 0xfffc) | ext : ext) ||
+      !mark_accessed(gate.selector, raw))
+    return false;
 
   set_rflags(flags_after(*this, kind == system_type::kInterruptGate16));
   if (from_v86)
-    for (SegmentRegister number : {kEs, kDs, kFs, kGs}) {
-      Segment null;
-      null.unusable = true;
-      null.limit = 0;
-      set_segment(number, null);
-    }
+    for (SegmentRegister number : {kEs, kDs, kFs, kGs}) set_segment(number, null_segment(0, 0));
   target.type |= segment_type::kAccessed;
   target.selector = static_cast<u16>((gate.selector & ~selector::kRpl) | new_cpl);
   cpl = new_cpl;
-  set_segment(kSs, stack);
   set_segment(kCs, target);
-  set_rsp(bottom);
-  rip = is_32 ? gate.offset : gate.offset & 0xffff;
+  take_stack(stack);
+  rip = offset;
   return true;
 }
 

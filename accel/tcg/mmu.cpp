@@ -173,20 +173,25 @@ Mmu::Walk Mmu::levels(unsigned count, unsigned size, Mapping& mapping) {
     Gpa where;
     const unsigned index =
         static_cast<unsigned>(linear_ >> shift) & (pdpte ? 3 : (1u << width) - 1);
+    if (pdpte) {
+      table = cpu_.pdptes[index] & pte::kAddress;
+      if (!(cpu_.pdptes[index] & pte::kPresent)) return fault(false), Walk::kFault;
+      continue;
+    }
     if (!entry(table, index, size, value, where)) return Walk::kFault;
     const bool large_allowed =
         level == 1 ? size == 8 || (cpu_.cr4 & cr4::kPse) : level == 2 && count == 4;
     const bool large = level > 0 && (value & pte::kLarge) && large_allowed;
     u64 reserved = above;
     if (level == 3) reserved |= pte::kLarge;
-    if (count == 3 && !pdpte) reserved |= bits(~u64{0}, 62, 52) << 52;
+    if (count == 3) reserved |= bits(~u64{0}, 62, 52) << 52;
     if (large && size == 8) reserved |= (bit(shift) - 1) & ~u64{0x1fff};
     // A 4 MiB page: bits 20:13 are the address's 39:32 with PSE-36 (SDM 3A table 4-4).
     if (large && size == 4)
       reserved |= cpu_.model.has(Feature::kPse36) ? bit(21) : bit(22) - bit(13);
-    if (!pdpte && !step(value, reserved, mapping)) return Walk::kFault;
+    if (!step(value, reserved, mapping)) return Walk::kFault;
     if (large || level == 0) return leaf(value, where, size, shift, mapping);
-    if (!pdpte && !(value & pte::kAccessed) &&
+    if (!(value & pte::kAccessed) &&
         set_bits(where, size, value, pte::kAccessed) == Walk::kAgain)
       return Walk::kAgain;
     table = value & (size == 8 ? pte::kAddress : 0xfffff000);
@@ -252,7 +257,22 @@ bool Cpu::translate(u64 linear, Access access, Privilege privilege, Translation&
   return true;
 }
 
+// What each size must be a multiple of under CR0.AM (SDM 3A table 6-7); 16 bytes and more have
+// their own rule or none.
+bool Cpu::aligned(u64 linear, unsigned size, bool stack) {
+  unsigned unit = 1;
+  if (size == 2 || size == 14 || size == 94) unit = 2;
+  if (size == 4 || size == 28 || size == 108) unit = 4;
+  if (size == 8 || size == 10) unit = 8;
+  if (linear % unit == 0) return true;
+  // Ahead of a page fault, behind the canonical check: as processors do.
+  const bool reachable = !long_mode() || canonical(linear);
+  raise_with_code(reachable ? kAlignmentCheck : stack ? kStackFault : kGeneralProtection, 0);
+  return false;
+}
+
 bool Cpu::load_slow(u64 linear, void* to, unsigned size, bool stack) {
+  if (alignment_checked_ && !aligned(linear, size, stack)) return false;
   auto* bytes = static_cast<u8*>(to);
   const unsigned first = std::min<unsigned>(size, kPageSize - linear % kPageSize);
   Translation where[2];
@@ -272,6 +292,7 @@ bool Cpu::load_slow(u64 linear, void* to, unsigned size, bool stack) {
 }
 
 bool Cpu::store_slow(u64 linear, const void* from, unsigned size, bool stack) {
+  if (alignment_checked_ && !aligned(linear, size, stack)) return false;
   const auto* bytes = static_cast<const u8*>(from);
   const unsigned first = std::min<unsigned>(size, kPageSize - linear % kPageSize);
   Translation where[2];
@@ -297,6 +318,7 @@ void Cpu::store_physical(const Translation& where, const u8* from, unsigned size
 }
 
 bool Cpu::probe_write(u64 linear, unsigned size, bool stack) {
+  if (alignment_checked_ && !aligned(linear, size, stack)) return false;
   Translation where;
   if (!translate(linear, Access::kWrite, privilege_, where, stack)) return false;
   const u64 last = linear + size - 1;
@@ -305,6 +327,7 @@ bool Cpu::probe_write(u64 linear, unsigned size, bool stack) {
 }
 
 bool Cpu::probe_read(u64 linear, unsigned size, bool stack) {
+  if (alignment_checked_ && !aligned(linear, size, stack)) return false;
   Translation where;
   if (!translate(linear, Access::kRead, privilege_, where, stack)) return false;
   const u64 last = linear + size - 1;
@@ -355,6 +378,10 @@ void Cpu::write_pkru(u32 value) {
     if (pkru::rights(value ^ fpu.pkru, key)) changed |= static_cast<u16>(1u << key);
   fpu.pkru = value;
   tlb.flush_keys(changed);
+}
+
+bool Cpu::system_probe(u64 linear, unsigned size, Access access) {
+  return system_access(*this, linear, size, access, [](const Translation&, unsigned, unsigned) {});
 }
 
 void Cpu::invalidate_page(u64 linear) {

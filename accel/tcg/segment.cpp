@@ -26,18 +26,6 @@ bool permits(const Segment& segment, Access access) {
   return !code || (segment.type & segment_type::kReadable);
 }
 
-Segment null_segment(u16 selector, u8 dpl) {
-  Segment segment;
-  segment.selector = selector;
-  segment.limit = 0;
-  segment.type = 0;
-  segment.s = false;
-  segment.dpl = dpl;
-  segment.present = false;
-  segment.unusable = true;
-  return segment;
-}
-
 }  // namespace
 
 bool Cpu::linear_address_slow(u8 number, u64 offset, unsigned size, Access access, u64& linear) {
@@ -127,13 +115,13 @@ Flow Cpu::load_segment(SegmentRegister number, u16 selector) {
   return Flow::kNext;
 }
 
-bool Cpu::inner_stack(u8 level, u64& rsp, u16& ss) {
+bool Cpu::inner_stack(u8 level, u64& rsp, u16& ss, u32 ext) {
   const bool is_32 = tr.type & 8;
   const unsigned size = long_mode() ? 8 : is_32 ? 4 : 2;
   const unsigned offset = long_mode() ? 4 + 8 * level : is_32 ? 4 + 8 * level : 2 + 4 * level;
   const unsigned needed = long_mode() ? offset + 8 : offset + size + 2;
   if (needed - 1 > tr.limit) {
-    raise_with_code(kInvalidTss, tr.selector & 0xfffc);
+    raise_with_code(kInvalidTss, (tr.selector & 0xfffc) | ext);
     return false;
   }
   rsp = 0;
@@ -142,19 +130,22 @@ bool Cpu::inner_stack(u8 level, u64& rsp, u16& ss) {
   return long_mode() || system_load(tr.base + offset + size, &ss, 2);
 }
 
-bool Cpu::inner_stack_segment(u16 selector, u8 level, Segment& segment) {
+bool Cpu::inner_stack_segment(u16 selector, u8 level, Segment& segment, u32 ext) {
   if (long_mode()) {
     segment = null_segment(level, level);
     return true;
   }
-  const u32 code = selector & 0xfffc;
+  const u32 code = (selector & 0xfffc) | ext;
   const auto invalid = [&] {
     raise_with_code(kInvalidTss, code);
     return false;
   };
   std::array<u64, 2> raw;
-  if (code == 0) return invalid();
-  if (!read_descriptor(selector, raw, kInvalidTss)) return false;
+  if ((selector & 0xfffc) == 0) return invalid();
+  if (!read_descriptor(selector, raw, kInvalidTss)) {
+    if (fault.vector == kInvalidTss) fault.error_code |= ext;
+    return false;
+  }
   segment = unpack_descriptor(selector, raw[0]);
   const bool data = segment.s && !(segment.type & segment_type::kCode);
   if (!data || !(segment.type & segment_type::kWritable) || segment.dpl != level ||
@@ -166,6 +157,39 @@ bool Cpu::inner_stack_segment(u16 selector, u8 level, Segment& segment) {
   }
   segment.type |= segment_type::kAccessed;
   return mark_accessed(selector, raw[0]);
+}
+
+bool Cpu::inner_stack(u8 level, NewStack& stack, u32 ext) {
+  u16 selector;
+  if (!inner_stack(level, stack.rsp, selector, ext)) return false;
+  stack.level = level;
+  stack.is_64 = long_mode();
+  return inner_stack_segment(selector, level, stack.ss, ext);
+}
+
+bool Cpu::push_frame(NewStack& stack, std::span<const u64> words, unsigned size, u32 error) {
+  const u64 mask = stack.is_64 ? ~u64{0} : stack.ss.db ? 0xffffffffu : 0xffffu;
+  u64 rsp = stack.rsp;
+  for (std::size_t i = words.size(); i-- > 0;) {
+    const u64 at = (rsp - size) & mask;
+    rsp = (rsp & ~mask) | at;
+    const bool fits = stack.is_64 ? canonical(at) && canonical(at + size - 1)
+                                  : permits(stack.ss, Access::kWrite) && inside(stack.ss, at, size);
+    if (!fits) return raise_with_code(kStackFault, error), false;
+    const u64 linear = stack.is_64 ? at : (stack.ss.base + at) & 0xffffffff;
+    const bool stored = stack.level == 3 ? store_slow(linear, &words[i], size, true)
+                                         : system_store(linear, &words[i], size);
+    if (!stored) return false;
+  }
+  stack.rsp = rsp;
+  return true;
+}
+
+void Cpu::take_stack(const NewStack& stack) {
+  segments[kSs] = stack.ss;
+  segment_base[kSs] = stack.ss.base;
+  gpr[kRsp] = stack.rsp;
+  update_mode();
 }
 
 Flow Cpu::enter_code(u16 selector, u64 descriptor, u8 new_cpl, u64 target) {

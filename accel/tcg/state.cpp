@@ -113,6 +113,8 @@ void TcgVcpu::load_state(const X86State& state) {
   cpu_.interrupt_waiting = false;
   cpu_.halted = state.mp_state == MpState::kHalted;
   wait_for_sipi_ = state.mp_state == MpState::kWaitForSipi;
+  cpu_.pdptes = {};
+  (void)cpu_.load_pdptes(cpu_.cr3, cpu_.cr0, cpu_.cr4);
   cpu_.code->flush();
   cpu_.tlb.select(state.cr4 & cr4::kPcide ? static_cast<u16>(state.cr3 & cr3::kPcid) : u16{0},
                   false);

@@ -15,7 +15,7 @@ constexpr Feature kBaseline[] = {
     Feature::kSse2,       Feature::kSse3,     Feature::kCx16,        Feature::kX2apic,
     Feature::kSyscall,    Feature::kNx,       Feature::kLm,          Feature::kLahfLm,
     Feature::kArat,       Feature::kKvmClock, Feature::kKvmClockOld, Feature::kKvmClockStable,
-    Feature::kHypervisor,
+    Feature::kHypervisor, Feature::kVme,      Feature::kPse36,
 };
 
 // The micro-architecture level x86-64-v2 (x86-64 psABI 3.1.1), and what spares a kernel flushes,

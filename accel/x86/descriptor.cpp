@@ -19,6 +19,20 @@ Segment unpack_descriptor(u16 selector, u64 low, u64 high) {
   };
 }
 
+Segment null_segment(u16 selector, u8 dpl) {
+  return {.selector = selector,
+          .limit = 0,
+          .type = 0,
+          .s = false,
+          .dpl = dpl,
+          .present = false,
+          .unusable = true};
+}
+
+Segment virtual_8086_segment(u16 selector) {
+  return {.selector = selector, .base = u64{selector} << 4, .limit = 0xffff, .type = 3, .dpl = 3};
+}
+
 u64 pack_descriptor(const Segment& segment) {
   u64 limit = segment.g ? segment.limit >> 12 : segment.limit;
   u64 value = bits(limit, 15, 0) | bits(limit, 19, 16) << 48;

@@ -72,6 +72,10 @@ constexpr u16 index(u16 value) {
 
 // `high` holds the second eight bytes of a system descriptor in long mode, else 0.
 Segment unpack_descriptor(u16 selector, u64 low, u64 high = 0);
+// What a null selector loads; SS keeps its privilege level.
+Segment null_segment(u16 selector, u8 dpl);
+// What a selector means in virtual-8086 mode (SDM 3B 20.2.1).
+Segment virtual_8086_segment(u16 selector);
 // The first eight bytes that describe `segment`; for tables that Kite itself writes.
 u64 pack_descriptor(const Segment& segment);
 

@@ -36,6 +36,9 @@ struct Row;
   X(string)              \
   X(io)                  \
   X(far)                 \
+  X(far_return)          \
+  X(interrupt)           \
+  X(fast_call)           \
   X(segment)             \
   X(system)
 

@@ -56,16 +56,25 @@ bool may_change_if(const Cpu& cpu) {
   return !cpu.mode.protected_mode || (cpu.mode.v86 ? cpu.iopl() == 3 : cpu.cpl <= cpu.iopl());
 }
 
+// Where IF is out of reach, CR4.VME (virtual-8086 mode) and CR4.PVI (level 3) give VIF in its place
+// (SDM 3B 20.3.3, 20.4).
+bool has_virtual_if(const Cpu& cpu) {
+  return cpu.mode.v86 ? (cpu.cr4 & cr4::kVme) != 0 : (cpu.cr4 & cr4::kPvi) && cpu.cpl == 3;
+}
+
 constexpr auto cli = [](Cpu& cpu) {
-  if (!may_change_if(cpu)) return cpu.general_protection();
-  cpu.system_flags &= ~rflags::kIf;
+  if (!may_change_if(cpu) && !has_virtual_if(cpu)) return cpu.general_protection();
+  cpu.system_flags &= ~(may_change_if(cpu) ? rflags::kIf : rflags::kVif);
   return Flow::kNext;
 };
 
-// The instruction after STI still runs before an interrupt, if IF was clear (SDM 2B "STI"): STI; HLT relies on it.
+// The instruction after STI still runs before an interrupt, if IF was clear (SDM 2B "STI"): STI; HLT
+// relies on it.
 constexpr auto sti = [](Cpu& cpu, const Insn& insn) {
-  if (!may_change_if(cpu)) return cpu.general_protection();
-  if (!(cpu.system_flags & rflags::kIf)) {
+  if (!may_change_if(cpu)) {
+    if (!has_virtual_if(cpu) || (cpu.system_flags & rflags::kVip)) return cpu.general_protection();
+    cpu.system_flags |= rflags::kVif;
+  } else if (!(cpu.system_flags & rflags::kIf)) {
     cpu.system_flags |= rflags::kIf;
     cpu.shadow_interrupts();
   }

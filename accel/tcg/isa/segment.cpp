@@ -174,14 +174,29 @@ constexpr auto ltr = [](Cpu& cpu, u16 selector) {
   return load_system(cpu, selector, true, cpu.tr);
 };
 
-// The descriptor that LAR, LSL, VERR and VERW look at, if this CPL and RPL may see it. Faults count
-// as "may not".
-bool visible(Cpu& cpu, u16 selector, std::array<u64, 2>& raw) {
-  if (!(selector & 0xfffc) || !cpu.read_descriptor(selector, raw)) return false;
-  const Segment segment = unpack_descriptor(selector, raw[0]);
+// What LAR, LSL, VERR and VERW look at. A selector this CPL and RPL may not see is no fault; a page
+// of the table that is not there is (SDM 2A "LAR").
+struct Looked {
+  bool faulted = false;
+  bool visible = false;
+  u64 raw = 0;
+  Segment segment;
+};
+Looked look(Cpu& cpu, u16 selector) {
+  Looked result;
+  std::array<u64, 2> raw;
+  if (!(selector & 0xfffc)) return result;
+  if (!cpu.read_descriptor(selector, raw)) {
+    result.faulted = cpu.fault.vector != kGeneralProtection || !cpu.fault.error_code;
+    return result;
+  }
+  result.raw = raw[0];
+  const Segment& segment = result.segment = unpack_descriptor(selector, raw[0]);
   const bool conforming = segment.s && (segment.type & segment_type::kCode) &&
                           (segment.type & segment_type::kConforming);
-  return conforming || (segment.dpl >= cpu.cpl && segment.dpl >= (selector & selector::kRpl));
+  result.visible =
+      conforming || (segment.dpl >= cpu.cpl && segment.dpl >= (selector & selector::kRpl));
+  return result;
 }
 
 bool lar_accepts(const Cpu& cpu, const Segment& segment, bool with_gates) {
@@ -205,32 +220,32 @@ bool lar_accepts(const Cpu& cpu, const Segment& segment, bool with_gates) {
 }
 
 constexpr auto lar = []<class T>(Cpu& cpu, T& dst, u16 selector) {
-  std::array<u64, 2> raw;
-  const bool ok =
-      visible(cpu, selector, raw) && lar_accepts(cpu, unpack_descriptor(selector, raw[0]), true);
-  if (ok) dst = static_cast<T>(raw[0] >> 32 & 0xf0ff00);
+  const Looked at = look(cpu, selector);
+  if (at.faulted) return Flow::kFault;
+  const bool ok = at.visible && lar_accepts(cpu, at.segment, true);
+  if (ok) dst = static_cast<T>(at.raw >> 32 & 0xf0ff00);
   cpu.flags.update(kZf, ok ? kZf : 0);
+  return Flow::kNext;
 };
 
 constexpr auto lsl = []<class T>(Cpu& cpu, T& dst, u16 selector) {
-  std::array<u64, 2> raw;
-  const bool ok =
-      visible(cpu, selector, raw) && lar_accepts(cpu, unpack_descriptor(selector, raw[0]), false);
-  if (ok) dst = static_cast<T>(descriptor::limit(raw[0]));
+  const Looked at = look(cpu, selector);
+  if (at.faulted) return Flow::kFault;
+  const bool ok = at.visible && lar_accepts(cpu, at.segment, false);
+  if (ok) dst = static_cast<T>(descriptor::limit(at.raw));
   cpu.flags.update(kZf, ok ? kZf : 0);
+  return Flow::kNext;
 };
 
 template <bool Write>
 constexpr auto verify = [](Cpu& cpu, u16 selector) {
-  std::array<u64, 2> raw;
-  bool ok = visible(cpu, selector, raw);
-  if (ok) {
-    const Segment segment = unpack_descriptor(selector, raw[0]);
-    const bool code = segment.type & segment_type::kCode;
-    ok = segment.s && (Write ? !code && (segment.type & segment_type::kWritable)
-                             : !code || (segment.type & segment_type::kReadable));
-  }
-  cpu.flags.update(kZf, ok ? kZf : 0);
+  const Looked at = look(cpu, selector);
+  if (at.faulted) return Flow::kFault;
+  const bool code = at.segment.type & segment_type::kCode;
+  const bool allowed = Write ? !code && (at.segment.type & segment_type::kWritable)
+                             : !code || (at.segment.type & segment_type::kReadable);
+  cpu.flags.update(kZf, at.visible && at.segment.s && allowed ? kZf : 0);
+  return Flow::kNext;
 };
 
 constexpr auto arpl = [](Cpu& cpu, u16& dst, u16 src) {

@@ -58,9 +58,20 @@ constexpr auto popa = [](Cpu& cpu, const Insn& insn) {
   return insn.width == 1 ? pop_all<u16>(cpu) : pop_all<u32>(cpu);
 };
 
+// In virtual-8086 mode below IOPL 3, CR4.VME lets the 16-bit forms see VIF in the place of IF (SDM 3B
+// 20.3.3); everything else there is #GP(0).
+bool uses_virtual_if(const Cpu& cpu) { return cpu.mode.v86 && cpu.iopl() < 3; }
+bool may_use_virtual_if(const Cpu& cpu, const Insn& insn) {
+  return (cpu.cr4 & cr4::kVme) && insn.width == 1;
+}
+
 constexpr auto pushf = [](Cpu& cpu, const Insn& insn) {
-  if (cpu.mode.v86 && cpu.iopl() < 3) return cpu.general_protection();
-  const u64 value = cpu.rflags() & ~(rflags::kVm | rflags::kRf);
+  u64 value = cpu.rflags() & ~(rflags::kVm | rflags::kRf);
+  if (uses_virtual_if(cpu)) {
+    if (!may_use_virtual_if(cpu, insn)) return cpu.general_protection();
+    value = (value & ~rflags::kIf) | rflags::kIopl;
+    if (cpu.system_flags & rflags::kVif) value |= rflags::kIf;
+  }
   const bool pushed = insn.width == 3   ? cpu.push<u64>(value)
                       : insn.width == 2 ? cpu.push<u32>(static_cast<u32>(value))
                                         : cpu.push<u16>(static_cast<u16>(value));
@@ -84,8 +95,21 @@ Flow pop_flags(Cpu& cpu, const Insn& insn) {
   return cpu.leave(insn);
 }
 
+Flow pop_virtual_flags(Cpu& cpu, const Insn& insn) {
+  u16 value;
+  if (!cpu.peek<u16>(0, value)) return Flow::kFault;
+  if ((value & rflags::kTf) || ((value & rflags::kIf) && (cpu.system_flags & rflags::kVip)))
+    return cpu.general_protection();
+  cpu.set_rsp(cpu.gpr[kRsp] + 2);
+  constexpr u64 kMask = kArithmeticFlags | rflags::kTf | rflags::kDf | rflags::kNt;
+  const u64 vif = value & rflags::kIf ? rflags::kVif : 0;
+  cpu.set_rflags((cpu.rflags() & ~(kMask | rflags::kVif | rflags::kRf)) | (value & kMask) | vif);
+  return cpu.leave(insn);
+}
+
 constexpr auto popf = [](Cpu& cpu, const Insn& insn) {
-  if (cpu.mode.v86 && cpu.iopl() < 3) return cpu.general_protection();
+  if (uses_virtual_if(cpu))
+    return may_use_virtual_if(cpu, insn) ? pop_virtual_flags(cpu, insn) : cpu.general_protection();
   return insn.width == 3   ? pop_flags<u64>(cpu, insn)
          : insn.width == 2 ? pop_flags<u32>(cpu, insn)
                            : pop_flags<u16>(cpu, insn);
