@@ -88,7 +88,6 @@ struct Cpu {
   Cpu(const Cpu&) = delete;
 
   // --- registers
-  // -------------------------------------------------------------------------------------------------
   std::array<u64, 18> gpr = {};  // the sixteen, kNoRegister, kBlockRip
   Flags flags;
   u64 system_flags = 2;  // RFLAGS without the arithmetic bits
@@ -149,7 +148,6 @@ struct Cpu {
   Flow general_protection(u32 error_code = 0) { return raise_with_code(13, error_code); }
 
   // --- control flow
-  // ----------------------------------------------------------------------------------------------
   // Goes to `target`, cut to the code segment's width by the caller. #GP if outside the limit or
   // not canonical.
   Flow jump(u64 target) {
@@ -164,7 +162,6 @@ struct Cpu {
   }
 
   // --- memory
-  // ----------------------------------------------------------------------------------------------------
   // The linear address of the instruction's memory operand, segment checks done for an access of
   // `size` bytes.
   u64 effective_address(
@@ -276,7 +273,6 @@ struct Cpu {
   static bool is_stack(u8 segment) { return segment == kSs || segment == kFlatStack; }
 
   // --- stack
-  // -----------------------------------------------------------------------------------------------------
   u64 stack_mask() const { return code64() ? ~u64{0} : mode.stack32 ? 0xffffffffu : 0xffffu; }
   void set_rsp(u64 value) {
     const u64 mask = stack_mask();
@@ -316,7 +312,6 @@ struct Cpu {
   }
 
   // --- segments, tables, events (segment.cpp, far.cpp, event.cpp)
-  // -------------------------------------------------
   void set_segment(SegmentRegister number, const Segment& segment);
   Flow load_segment(SegmentRegister number, u16 selector);  // MOV Sreg, POP Sreg, LDS …
   // The eight bytes that `selector` names (wide: sixteen, as system descriptors in long mode have),
@@ -355,7 +350,6 @@ struct Cpu {
   static void serialize() { std::atomic_thread_fence(std::memory_order_seq_cst); }
 
   // --- control registers, MSRs, time (control.cpp, msr.cpp)
-  // -------------------------------------------------------
   Flow write_cr0(u64 value);
   Flow write_cr3(u64 value);
   Flow write_cr4(u64 value);
@@ -370,7 +364,6 @@ struct Cpu {
   CpuidLeaf cpuid(u32 leaf, u32 subleaf) const;
 
   // --- translation (mmu.cpp)
-  // --------------------------------------------------------------------------------------
   struct Translation {
     Gpa gpa = 0;            // of the byte asked for
     u8* host = nullptr;     // the same byte, where it is memory
@@ -394,7 +387,6 @@ struct Cpu {
   void watch(u64 linear, unsigned size, Access access);  // data breakpoints
 
   // --- the outside
-  // ------------------------------------------------------------------------------------------------
   AddressSpace& memory;
   PortSpace& ports;
   Clock& clock;
