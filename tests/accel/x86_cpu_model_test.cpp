@@ -29,7 +29,7 @@ TEST(CpuModel, Version2HasWhatItsNameSays) {
     EXPECT_TRUE(v2.has(feature)) << static_cast<int>(feature);
   }
   EXPECT_FALSE(v2.has(Feature::kAvx));
-  EXPECT_FALSE(v2.has(Feature::kVme));
+  EXPECT_TRUE(v2.has(Feature::kVme));
 }
 
 TEST(CpuModel, CpuidReadsAsAnAmdProcessorOfFamily15Model107) {
@@ -141,7 +141,7 @@ TEST(CpuModel, TheVcpusOwnBitsAreFilledIn) {
 TEST(CpuModel, ControlRegisterBitsFollowTheFeatures) {
   CpuModel v2 = model("x86-64-v2");
   EXPECT_TRUE(v2.cr4_bits() & cr4::kSmap);
-  EXPECT_FALSE(v2.cr4_bits() & (cr4::kVme | cr4::kLa57 | cr4::kPke));
+  EXPECT_FALSE(v2.cr4_bits() & (cr4::kLa57 | cr4::kPke));
   EXPECT_FALSE(model("qemu64").cr4_bits() & (cr4::kSmap | cr4::kOsxsave | cr4::kPcide));
   EXPECT_FALSE(model("x86-64-v2,-nx").efer_bits() & efer::kNxe);
 }
