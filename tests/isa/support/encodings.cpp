@@ -164,18 +164,19 @@ void add_vex(std::vector<Bytes>& list, const Encoding& e, const VexFields& f) {
 
 std::vector<Bytes> vex_leads(const Row& row, unsigned code_width, Depth depth) {
   const Encoding& e = row.encoding;
-  std::vector<unsigned> vvvv = {0};
-  if (has_place(row, Place::kVvvv)) vvvv = {3, code_width == 3 ? 10u : 6u};
-  std::vector<unsigned> rxb = {0};
-  if (code_width == 3)
-    rxb = depth == Depth::kFull ? std::vector{0u, 5u, 2u, 7u} : std::vector{0u, 5u};
+  const bool names_vvvv = has_place(row, Place::kVvvv);
+  // R, X, B and vvvv vary together: nothing depends on a pair of them.
+  std::vector<std::pair<unsigned, unsigned>> registers = {{0, 3}, {0, 6}};
+  if (code_width == 3) registers = {{0, 3}, {5, 10}};
+  if (code_width == 3 && depth == Depth::kFull)
+    registers.insert(registers.end(), {{2, 6}, {7, 15}});
   std::vector<Bytes> list;
   for (unsigned w = 0; w < 2; ++w) {
     if (e.w >= 0 && e.w != static_cast<int>(w)) continue;
     for (unsigned l = 0; l < 2; ++l) {
       if (e.vex_l >= 0 && e.vex_l != static_cast<int>(l)) continue;
-      for (unsigned bits : rxb)
-        for (unsigned v : vvvv) add_vex(list, e, {bits, w, v, l});
+      for (const auto& [rxb, vvvv] : registers)
+        add_vex(list, e, {rxb, w, names_vvvv ? vvvv : 0, l});
     }
   }
   return list;
