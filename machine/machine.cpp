@@ -147,6 +147,7 @@ Result<> FullMachine::enter_boot_program() {
     waiting.mp_state = MpState::kWaitForSipi;
     waiting.tsc = entry.tsc;
     waiting.tsc_at = entry.tsc_at;
+    waiting.mtrr_def_type = entry.mtrr_def_type;
     KITE_CHECK(vcpus_[index]->set_state(waiting));
   }
   if (LocalApic* apic = processors_.front()->apic()) apic->enter_virtual_wire_mode();

@@ -44,6 +44,16 @@ constexpr MsrField kMsrFields[] = {
     {msr::kMtrrDefType, &X86State::mtrr_def_type},
 };
 
+// The MTRRs that are arrays in X86State: use(index, field).
+template <class State, class Use>
+void each_mtrr(State& state, Use use) {
+  for (u32 i = 0; i < state.mtrr_variable.size(); ++i)
+    use(msr::kMtrrPhysBase0 + i, state.mtrr_variable[i]);
+  use(msr::kMtrrFix64k, state.mtrr_fixed[0]);
+  for (u32 i = 0; i < 2; ++i) use(msr::kMtrrFix16k + i, state.mtrr_fixed[1 + i]);
+  for (u32 i = 0; i < 8; ++i) use(msr::kMtrrFix4k + i, state.mtrr_fixed[3 + i]);
+}
+
 // KVM_GET_MSR_INDEX_LIST leaves the MTRRs out although it has them, and these two are always there.
 bool is_known(const Device& device, u32 index) {
   return index == msr::kMtrrDefType || index == msr::kPat || device.has_msr(index);
@@ -232,6 +242,7 @@ X86State read_state(int fd, const Device& device) {
       state.*msr.field = read_msr(fd, msr.index).value_or(state.*msr.field);
     }
   }
+  each_mtrr(state, [&](u32 index, u64& field) { field = read_msr(fd, index).value_or(field); });
   if (device.capabilities.debug_registers) read_debug_registers(fd, state);
   state.pending = read_events(fd);
   return state;
@@ -247,6 +258,7 @@ Result<> write_state(int fd, const Device& device, const X86State& state, u64 ap
   for (const MsrField& msr : kMsrFields) {
     if (is_known(device, msr.index)) write_msr(fd, msr.index, state.*msr.field);
   }
+  each_mtrr(state, [&](u32 index, u64 field) { write_msr(fd, index, field); });
   if (device.capabilities.debug_registers) {
     const kvm_debugregs debug = debug_registers_of(state);
     KITE_CHECK(set(fd, KVM_SET_DEBUGREGS, &debug, "debug registers"));

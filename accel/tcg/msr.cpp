@@ -2,6 +2,7 @@
 #include "accel/x86/msr.h"
 
 #include "accel/tcg/cpu.h"
+#include "accel/tcg/platform_msrs.h"
 #include "accel/x86/registers.h"
 #include "base/log.h"
 #include "base/trace.h"
@@ -115,6 +116,7 @@ Flow Cpu::read_msr(u32 index, u64& value) {
     if (!interrupts || !interrupts->read_msr(index, value)) return unknown(*this, "read", index);
     return Flow::kNext;
   }
+  if (read_platform_msr(model, msr, index, value) == MsrAnswer::kDone) return Flow::kNext;
   if (u64* field = plain(msr, index)) return value = *field, Flow::kNext;
   if (u64* field = address(msr, index)) return value = *field, Flow::kNext;
   switch (index) {
@@ -159,6 +161,14 @@ Flow Cpu::write_msr(u32 index, u64 value) {
     if (!interrupts || !interrupts->write_msr(index, value)) return unknown(*this, "write", index);
     attention |= kAttendInterrupt;
     return Flow::kNext;
+  }
+  switch (write_platform_msr(model, msr, index, value)) {
+    case MsrAnswer::kDone:
+      return Flow::kNext;
+    case MsrAnswer::kFault:
+      return general_protection();
+    case MsrAnswer::kUnknown:
+      break;
   }
   if (u64* field = plain(msr, index)) return *field = value, Flow::kNext;
   if (u64* field = address(msr, index)) {

@@ -33,6 +33,11 @@ void copy_msrs(const X86State& from, X86State& to) {
   to.tsc_adjust = from.tsc_adjust;
   to.misc_enable = from.misc_enable;
   to.mtrr_def_type = from.mtrr_def_type;
+  to.mtrr_fixed = from.mtrr_fixed;
+  to.mtrr_variable = from.mtrr_variable;
+  to.mcg_status = from.mcg_status;
+  to.mcg_ctl = from.mcg_ctl;
+  to.mc_banks = from.mc_banks;
   to.kvm_system_time = from.kvm_system_time;
   to.kvm_wall_clock = from.kvm_wall_clock;
 }
@@ -116,6 +121,7 @@ void TcgVcpu::load_state(const X86State& state) {
   cpu_.pdptes = {};
   (void)cpu_.load_pdptes(cpu_.cr3, cpu_.cr0, cpu_.cr4);
   cpu_.code->flush();
+  cpu_.tlb.flush_all();  // global pages too: another state's are not this one's
   cpu_.tlb.select(state.cr4 & cr4::kPcide ? static_cast<u16>(state.cr3 & cr3::kPcid) : u16{0},
                   false);
   cpu_.update_mode();

@@ -39,7 +39,8 @@ constexpr Feature kBeyond[] = {
     Feature::kClflushopt, Feature::kClwb,     Feature::kSerialize, Feature::kWbnoinvd,
     Feature::kPrefetchw,  Feature::kAes,      Feature::kPclmulqdq, Feature::kSha,
     Feature::kGfni,       Feature::kXsaveopt, Feature::kXsavec,    Feature::kXgetbv1,
-    Feature::kPku,        Feature::kPse36,
+    Feature::kPku,        Feature::kPse36,    Feature::kMtrr,      Feature::kMce,
+    Feature::kMca,
 };
 
 constexpr std::span<const Feature> kAll[] = {kBaseline, kVersion2, kVersion3, kBeyond};

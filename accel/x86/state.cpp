@@ -43,6 +43,11 @@ void X86State::init(bool boot_processor) {
   fresh.tsc_adjust = tsc_adjust;
   fresh.misc_enable = misc_enable;
   fresh.mtrr_def_type = mtrr_def_type;
+  fresh.mtrr_fixed = mtrr_fixed;
+  fresh.mtrr_variable = mtrr_variable;
+  fresh.mcg_status = mcg_status;
+  fresh.mcg_ctl = mcg_ctl;
+  fresh.mc_banks = mc_banks;
   fresh.kvm_system_time = kvm_system_time;
   fresh.kvm_wall_clock = kvm_wall_clock;
   fresh.mp_state = boot_processor ? MpState::kRunning : MpState::kWaitForSipi;

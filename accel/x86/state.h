@@ -114,6 +114,11 @@ struct X86State {
   u64 tsc_adjust = 0;
   u64 misc_enable = 1;
   u64 mtrr_def_type = 0;
+  std::array<u64, 11> mtrr_fixed = {};     // 64K_00000, 16K_80000, 16K_A0000, 4K_C0000 … 4K_F8000
+  std::array<u64, 16> mtrr_variable = {};  // base and mask alternate
+  static constexpr u64 kMachineCheckBanks = 5;
+  u64 mcg_status = 0, mcg_ctl = 0;
+  std::array<u64, 4 * kMachineCheckBanks> mc_banks = {};  // CTL, STATUS, ADDR, MISC of each
   u64 kvm_system_time = 0, kvm_wall_clock = 0;  // the paravirtual clock's MSRs, 0 = off
 
   PendingEvents pending;

@@ -72,6 +72,8 @@ X86State entry_state(EntryMode mode, u64 address) {
     state.segments[kCs].type = kCodeExecuteReadAccessed;
     return state;
   }
+  // As firmware leaves it: MTRRs on, memory is write-back unless a range says otherwise.
+  state.mtrr_def_type = 0x806;
   state.segments.fill(flat(kBootDataSelector, kDataReadWriteAccessed));
   state.segments[kCs] = code_segment(mode);
   state.tr = task_segment();

@@ -229,5 +229,50 @@ TEST_F(TcgSystem, AReservedBitOfA4MibPageFaults) {
   EXPECT_EQ(run(read).gpr[kRax], 9u);  // the error code: present, reserved bit
 }
 
+// MOV ECX, index; MOV EAX, low; MOV EDX, high; WRMSR; XOR EAX, EAX; XOR EDX, EDX; RDMSR
+std::vector<u8> write_and_read(u32 index, u64 value) {
+  std::vector<u8> code = {0xb9, 0, 0, 0,    0,    0xb8, 0,    0,    0,    0,    0xba, 0,
+                          0,    0, 0, 0x0f, 0x30, 0x31, 0xc0, 0x31, 0xd2, 0x0f, 0x32};
+  store<u32>(&code[1], index);
+  store<u32>(&code[6], static_cast<u32>(value));
+  store<u32>(&code[11], static_cast<u32>(value >> 32));
+  return code;
+}
+
+TEST_F(TcgSystem, MemoryTypeRangesKeepWhatIsLegal) {
+  handle(kGeneralProtection, {0x48, 0xc7, 0xc0, 0x0d, 0, 0, 0, 0x31, 0xd2, kHlt});  // RAX = 13
+  const auto written = [&](u32 index, u64 value) {
+    const X86State after = run(write_and_read(index, value));
+    return after.gpr[kRax] | after.gpr[kRdx] << 32;
+  };
+  const u64 fault = 13;
+  EXPECT_EQ(written(msr::kMtrrDefType, 0xc06), 0xc06u);
+  EXPECT_EQ(written(msr::kMtrrDefType, 0xc02), fault);  // no such type
+  EXPECT_EQ(written(msr::kMtrrDefType, 0x1c06), fault);
+  EXPECT_EQ(written(msr::kMtrrPhysBase0 + 2, 0xffc0000000 | 6), 0xffc0000000 | 6u);
+  EXPECT_EQ(written(msr::kMtrrPhysBase0 + 3, 0xffc0000000 | 0x800), 0xffc0000000 | 0x800u);
+  EXPECT_EQ(written(msr::kMtrrPhysBase0 + 3, 0xffc0000000 | 6), fault);
+  EXPECT_EQ(written(msr::kMtrrPhysBase0, bit(model_.physical_address_bits)), fault);
+  EXPECT_EQ(written(msr::kMtrrPhysBase0 + 16, 0), fault);  // eight ranges
+  EXPECT_EQ(written(msr::kMtrrFix4k + 7, 0x0606060605050505), 0x0606060605050505u);
+  EXPECT_EQ(written(msr::kMtrrFix16k + 1, 0x0606060602060606), fault);
+  EXPECT_EQ(written(msr::kMtrrCap, 0), fault);
+}
+
+TEST_F(TcgSystem, MachineCheckBanksAreThereAndEmpty) {
+  handle(kGeneralProtection, {0x48, 0xc7, 0xc0, 0x0d, 0, 0, 0, 0x31, 0xd2, kHlt});  // RAX = 13
+  const auto written = [&](u32 index, u64 value) {
+    const X86State after = run(write_and_read(index, value));
+    return after.gpr[kRax] | after.gpr[kRdx] << 32;
+  };
+  EXPECT_EQ(written(msr::kMc0Ctl + 16, ~u64{0} ^ bit(10)), ~u64{0} ^ bit(10));
+  EXPECT_EQ(written(msr::kMc0Ctl + 1, 0), 0u);
+  EXPECT_EQ(written(msr::kMc0Ctl + 1, 1), 13u);   // a status can only be cleared
+  EXPECT_EQ(written(msr::kMc0Ctl + 20, 0), 13u);  // five banks
+  EXPECT_EQ(written(msr::kMcgCap, 0), 13u);
+  // MOV RAX, CR4; OR EAX, 40h; MOV CR4, RAX
+  EXPECT_EQ(run({0x0f, 0x20, 0xe0, 0x83, 0xc8, 0x40, 0x0f, 0x22, 0xe0}).cr4, cr4::kPae | cr4::kMce);
+}
+
 }  // namespace
 }  // namespace kite
