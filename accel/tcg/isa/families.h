@@ -18,6 +18,7 @@ struct Row;
   X(sse4)                \
   X(sse_string)          \
   X(crypto)              \
+  X(avx_crypto)          \
   X(avx_move)            \
   X(avx_integer)         \
   X(avx_memory)          \

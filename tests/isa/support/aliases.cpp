@@ -66,6 +66,12 @@ constexpr std::string_view kNewer = "younger than Capstone 4";
 
 constexpr Exception kExceptions[] = {
     {Aspect::kEverything, "gf2p8*", kNewer},
+    {Aspect::kEverything, "vgf2p8*", kNewer},
+    {Aspect::kEverything, "VEX.256.66.0F38.WIG DC /r", kNewer},
+    {Aspect::kEverything, "VEX.256.66.0F38.WIG DD /r", kNewer},
+    {Aspect::kEverything, "VEX.256.66.0F38.WIG DE /r", kNewer},
+    {Aspect::kEverything, "VEX.256.66.0F38.WIG DF /r", kNewer},
+    {Aspect::kEverything, "VEX.256.66.0F3A.WIG 44 /r ib", kNewer},
     {Aspect::kEverything, "serialize", kNewer},
     {Aspect::kEverything, "rdpkru", kNewer},
     {Aspect::kEverything, "wrpkru", kNewer},
