@@ -3,23 +3,14 @@
 #include <bit>
 #include <cmath>
 
+#include "accel/tcg/fpu/soft_float_parts.h"
 #include "base/bits.h"
 
 namespace kite::fpu {
+
+using namespace detail;
+
 namespace {
-
-int leading_zeros(u128 value) {
-  const u64 high = static_cast<u64>(value >> 64);
-  return high ? std::countl_zero(high) : 64 + std::countl_zero(static_cast<u64>(value));
-}
-
-// Right shift that keeps a trace of the bits lost in bit 0.
-u128 shift_right_sticky(u128 value, i64 count) {
-  if (count == 0) return value;
-  if (count > 127) return value != 0;
-  const bool lost = (value << (128 - count)) != 0;
-  return (value >> count) | lost;
-}
 
 // Does rounding add one, given the bits below the last kept one?
 bool round_away(Rounding rounding, bool sign, bool odd, u128 rest, u128 half) {
@@ -100,28 +91,6 @@ Result underflow(const Control& control, bool sign, i32 exponent, u128 significa
           small.up};
 }
 
-// Flags of the operands themselves; NaNs have been dealt with.
-u8 denormal_flag(const Number& a, const Number& b) {
-  return a.denormal || b.denormal ? kDenormal : 0;
-}
-
-bool stops(const Control& control, u8 flags) {
-  return (flags & ~control.masks & kBeforeComputing) != 0;
-}
-
-Result invalid() {
-  return {kDefaultNan, kInvalid, false};
-}
-
-Result with_flags(Result result, u8 flags) {
-  result.flags |= flags;
-  return result;
-}
-
-bool special(const Number& a) {
-  return a.kind >= Kind::kQuietNan;
-}
-
 // The root of 2^126 … 2^128 − 1, rounded down: the host's estimate, one step of Newton's, and
 // corrected until it is right, so that it does not depend on the host.
 u64 integer_root(u128 radicand) {
@@ -182,11 +151,17 @@ Number unpack_single(u32 bits) {
 Number unpack_double(u64 bits) {
   return unpack_bits<52, 11>(bits);
 }
+Number unpack_half(u16 bits) {
+  return unpack_bits<10, 5>(bits);
+}
 u32 pack_single(const Number& number) {
   return static_cast<u32>(pack_bits<23, 8>(number));
 }
 u64 pack_double(const Number& number) {
   return pack_bits<52, 11>(number);
+}
+u16 pack_half(const Number& number) {
+  return static_cast<u16>(pack_bits<10, 5>(number));
 }
 
 Result round(const Control& control, bool sign, i32 exponent, u128 significand) {

@@ -30,6 +30,7 @@ struct Format {
   int min_exponent;
   int max_exponent;
 };
+inline constexpr Format kHalf{11, -14, 15};
 inline constexpr Format kSingle{24, -126, 127};
 inline constexpr Format kDouble{53, -1022, 1023};
 inline constexpr Format kExtended{64, -16382, 16383};
@@ -83,8 +84,10 @@ constexpr Number quieted(Number nan) {
   return nan;
 }
 
+Number unpack_half(u16 bits);
 Number unpack_single(u32 bits);
 Number unpack_double(u64 bits);
+u16 pack_half(const Number& number);
 u32 pack_single(const Number& number);
 u64 pack_double(const Number& number);
 
@@ -99,6 +102,13 @@ Result subtract(const Control& control, const Number& a, const Number& b);
 Result multiply(const Control& control, const Number& a, const Number& b);
 Result divide(const Control& control, const Number& a, const Number& b);
 Result square_root(const Control& control, const Number& a);
+
+// What a fused multiply-add turns the sign of, once NaNs have been dealt with.
+enum Negate : u8 { kNegateNothing = 0, kNegateProduct = 1, kNegateAddend = 2 };
+// ±(a · b) ± c, rounded once. The first NaN of a, b, c wins (SDM 1 table 14-17).
+Result multiply_add(const Control& control, const Number& a, const Number& b, const Number& c,
+                    u8 negate);
+
 // The integral value next to `a` in the rounding direction, in a's own format.
 Result round_to_integral(const Control& control, const Number& a);
 

@@ -55,6 +55,12 @@ B SimdFloat::exact_binary(B a, B b, Binary operation) {
 }
 
 template <LaneBits B>
+B SimdFloat::multiply_add(B a, B b, B c, u8 negate) {
+  return take<B>(
+      fpu::multiply_add(control(LaneTraits<B>::format), unpack(a), unpack(b), unpack(c), negate));
+}
+
+template <LaneBits B>
 B SimdFloat::square_root(B a) {
   if (quick_ && normal_or_zero(a) && !(a >> (8 * sizeof(B) - 1)))
     return std::bit_cast<B>(std::sqrt(host(a)));
@@ -123,26 +129,16 @@ Order SimdFloat::order(B a, B b, bool signaling) {
   return fpu::compare(x, y);
 }
 
+// Bit 4 turns a quiet predicate into the signaling one of the same meaning, and back.
 template <LaneBits B>
 B SimdFloat::compare(B a, B b, u8 predicate) {
-  const bool signaling = (predicate & 3) == 1 || (predicate & 3) == 2;
-  const Order o = order(a, b, signaling);
-  bool holds = false;
-  switch (predicate & 3) {
-    case 0:
-      holds = o == Order::kEqual;
-      break;
-    case 1:
-      holds = o == Order::kLess;
-      break;
-    case 2:
-      holds = o == Order::kLess || o == Order::kEqual;
-      break;
-    case 3:
-      holds = o == Order::kUnordered;
-      break;
-  }
-  return holds != ((predicate & 4) != 0) ? ~B{0} : B{0};
+  constexpr u8 kL = 1, kE = 2, kG = 4, kU = 8;  // less, equal, greater, unordered: as in Order
+  constexpr u8 kHolds[] = {
+      kE,      kL,      kL | kE,      kU, kL | kG | kU, kE | kG | kU, kG | kU, kL | kE | kG,
+      kE | kU, kL | kU, kL | kE | kU, 0,  kL | kG,      kE | kG,      kG,      kL | kE | kG | kU};
+  const bool signaling = ((predicate & 3) == 1 || (predicate & 3) == 2) != (predicate >> 4 & 1);
+  const unsigned found = static_cast<unsigned>(order(a, b, signaling));
+  return kHolds[predicate & 15] >> found & 1 ? ~B{0} : B{0};
 }
 
 u64 SimdFloat::to_double(u32 single) {
@@ -156,6 +152,27 @@ u32 SimdFloat::to_single(u64 double_bits) {
     if (safe(result) || is_zero(double_bits)) return result;
   }
   return take<u32>(convert(control(kSingle), unpack(double_bits)));
+}
+
+u32 SimdFloat::half_to_single(u16 half) {
+  Number number = unpack_half(half);
+  number.denormal = false;  // it raises nothing: as a single it is an ordinary number
+  return take<u32>(convert(control(kSingle), number));
+}
+
+u16 SimdFloat::single_to_half(u32 single, u8 immediate) {
+  Control how = control(kHalf);
+  how.flush_to_zero = false;
+  if (!(immediate & 4)) how.rounding = static_cast<Rounding>(immediate & 3);
+  const Number number = unpack(single);
+  const Result result = convert(how, number);
+  flags_ |= result.flags;
+  if (result.flags & ~how.masks & kUnderflow) {
+    // Unmasked, underflow does not hide that the half would be inexact, as the processors do it.
+    how.masks |= kUnderflow;
+    flags_ |= convert(how, number).flags & kPrecision;
+  }
+  return pack_half(result.value);
 }
 
 template <LaneBits B>
@@ -194,6 +211,7 @@ B SimdFloat::round(B a, u8 mode) {
 
 #define KITE_LANES(B)                                    \
   template B SimdFloat::exact_binary(B, B, Binary);      \
+  template B SimdFloat::multiply_add(B, B, B, u8);       \
   template B SimdFloat::square_root(B);                  \
   template B SimdFloat::minimum(B, B);                   \
   template B SimdFloat::maximum(B, B);                   \

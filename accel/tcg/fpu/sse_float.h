@@ -64,6 +64,9 @@ class SimdFloat {
     return quick<false>(
         a, b, [](auto x, auto y) { return x / y; }, fpu::divide);
   }
+  // ±(a · b) ± c rounded once; `negate` as in soft_float.h.
+  template <LaneBits B>
+  B multiply_add(B a, B b, B c, u8 negate);
   template <LaneBits B>
   B square_root(B a);
   template <LaneBits B>
@@ -75,7 +78,7 @@ class SimdFloat {
   template <LaneBits B>
   B approximate_reciprocal_root(B a);
 
-  // CMPPS and kin: all ones or zeros; predicates 0…7 (SDM 2A table 3-1).
+  // CMPPS, VCMPPS and kin: all ones or zeros; predicates 0…31 (SDM 2A table 3-1).
   template <LaneBits B>
   B compare(B a, B b, u8 predicate);
   // COMISS (signaling) and UCOMISS.
@@ -84,6 +87,10 @@ class SimdFloat {
 
   u64 to_double(u32 single);
   u32 to_single(u64 double_bits);
+  // VCVTPH2PS and VCVTPS2PH: `control` is the immediate. DAZ has no say over halves to convert nor
+  // FTZ over halves that result (SDM 2C VCVTPH2PS, VCVTPS2PH).
+  u32 half_to_single(u16 half);
+  u16 single_to_half(u32 single, u8 control);
   template <LaneBits B>
   B from_integer(i64 value);
   // To an integer of `width` bits, by MXCSR's rounding or truncated.
@@ -95,9 +102,17 @@ class SimdFloat {
 
   // What MXCSR gains: once an operand's exception is unmasked nothing is computed (SDM 1 11.5.2).
   u8 flags() const {
-    return flags_ & ~masks() & kBeforeComputing ? flags_ & kBeforeComputing : flags_;
+    return earlier_ | (flags_ & ~masks() & kBeforeComputing ? flags_ & kBeforeComputing : flags_);
   }
   bool faults() const { return flags_ & ~masks(); }
+  // Between the steps of an instruction that computes with its own results: what came so far stays
+  // whatever follows. False: an exception is unmasked and nothing does.
+  bool next_step() {
+    if (faults()) return false;
+    earlier_ |= flags_;
+    flags_ = 0;
+    return true;
+  }
 
  private:
   // Precision flag and mask, rounding control: what decides for the quick way.
@@ -152,6 +167,7 @@ class SimdFloat {
   u32 mxcsr_;
   bool quick_;
   u8 flags_ = 0;
+  u8 earlier_ = 0;  // of the steps before, all masked
 };
 
 }  // namespace kite::fpu

@@ -22,6 +22,9 @@ struct Row;
   X(avx_move)            \
   X(avx_integer)         \
   X(avx_memory)          \
+  X(avx_float)           \
+  X(avx_convert)         \
+  X(fma)                 \
   X(x87_arithmetic)      \
   X(x87_transfer)        \
   X(x87_control)         \

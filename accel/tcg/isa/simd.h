@@ -74,16 +74,4 @@ inline Flow simd_float(Cpu& cpu, Compute compute) {
   return f.faults() ? raise_simd_exception(cpu) : Flow::kNext;
 }
 
-// One scalar, dst = operation(f, dst, src); or every lane B of a register.
-template <auto kOperation>
-inline constexpr auto scalar = [](Cpu& cpu, auto& dst, const auto& src) {
-  return simd_float(cpu, [&](fpu::SimdFloat& f) { dst = kOperation(f, dst, src); });
-};
-template <class B, auto kOperation>
-inline constexpr auto packed = [](Cpu& cpu, Vec128& dst, const Vec128& src) {
-  return simd_float(cpu, [&](fpu::SimdFloat& f) {
-    dst = vec::map<B>(dst, src, [&](B a, B b) { return kOperation(f, a, b); });
-  });
-};
-
 }  // namespace kite::tcg

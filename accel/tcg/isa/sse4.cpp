@@ -1,10 +1,10 @@
 // SSE4.1 and SSE4.2 but for the string comparisons.
 #include "accel/tcg/isa/lane_moves.h"
+#include "accel/tcg/isa/simd_float.h"
 
 namespace kite::tcg {
 namespace {
 
-using fpu::SimdFloat;
 constexpr Feature kSse41 = Feature::kSse41, kSse42 = Feature::kSse42;
 
 template <class From, class To>
@@ -19,31 +19,6 @@ constexpr auto widen = [](Cpu&, Vec128& dst, auto src) {
 constexpr auto multiple_sums = whole_with_control<[](const Vec128& a, const Vec128& b, u8 c) {
   return vec::multiple_sums_of_differences(a, b, c);
 }>;
-
-template <class B>
-constexpr auto round_packed = [](Cpu& cpu, Vec128& dst, const Vec128& src, u8 control) {
-  return simd_float(
-      cpu, [&](SimdFloat& f) { dst = vec::map<B>(src, [&](B a) { return f.round(a, control); }); });
-};
-constexpr auto round_scalar = [](Cpu& cpu, auto& dst, auto src, u8 control) {
-  return simd_float(cpu, [&](SimdFloat& f) { dst = f.round(src, control); });
-};
-
-// DPPS, DPPD: products chosen by the immediate's high half, summed pairwise, stored by its low
-// half. An unmasked exception of the products keeps the sums from being computed.
-template <class B>
-constexpr auto dot_product = [](Cpu& cpu, Vec128& dst, const Vec128& src, u8 control) {
-  return simd_float(cpu, [&](SimdFloat& f) {
-    constexpr unsigned kLanes = Vec128::kLanes<B>;
-    std::array<B, kLanes> products;
-    for (unsigned i = 0; i < kLanes; ++i)
-      products[i] = control >> (4 + i) & 1 ? f.multiply(dst.lane<B>(i), src.lane<B>(i)) : B{0};
-    if (f.faults()) return;
-    B sum = f.add(products[0], products[1]);
-    if constexpr (kLanes == 4) sum = f.add(sum, f.add(products[2], products[3]));
-    dst = vec::generate<B, 16>([&](unsigned i) { return control >> i & 1 ? sum : B{0}; });
-  });
-};
 
 // CRC32 accumulates the Castagnoli polynomial, bits reflected (SDM 2A CRC32).
 template <class T>

@@ -1,57 +1,8 @@
 // SSE, SSE2 and SSE3 floating-point arithmetic and comparison.
-#include "accel/tcg/isa/simd.h"
+#include "accel/tcg/isa/simd_float.h"
 
 namespace kite::tcg {
 namespace {
-
-using fpu::SimdFloat;
-
-constexpr auto add_ = [](SimdFloat& f, auto a, auto b) { return f.add(a, b); };
-constexpr auto sub_ = [](SimdFloat& f, auto a, auto b) { return f.subtract(a, b); };
-constexpr auto mul_ = [](SimdFloat& f, auto a, auto b) { return f.multiply(a, b); };
-constexpr auto div_ = [](SimdFloat& f, auto a, auto b) { return f.divide(a, b); };
-constexpr auto min_ = [](SimdFloat& f, auto a, auto b) { return f.minimum(a, b); };
-constexpr auto max_ = [](SimdFloat& f, auto a, auto b) { return f.maximum(a, b); };
-constexpr auto sqrt_ = [](SimdFloat& f, auto, auto b) { return f.square_root(b); };
-constexpr auto rcp_ = [](SimdFloat& f, u32, u32 b) { return f.approximate_reciprocal(b); };
-constexpr auto rsqrt_ = [](SimdFloat& f, u32, u32 b) { return f.approximate_reciprocal_root(b); };
-
-template <class B>
-constexpr auto compare_packed = [](Cpu& cpu, Vec128& dst, const Vec128& src, u8 predicate) {
-  return simd_float(cpu, [&](SimdFloat& f) {
-    dst = vec::map<B>(dst, src, [&](B a, B b) { return f.compare(a, b, predicate & 7); });
-  });
-};
-constexpr auto compare_scalar = [](Cpu& cpu, auto& dst, auto src, u8 predicate) {
-  return simd_float(cpu, [&](SimdFloat& f) { dst = f.compare(dst, src, predicate & 7); });
-};
-
-// COMISS, UCOMISS: ZF, PF, CF tell the order, OF, SF, AF become 0 (SDM 2A COMISS).
-template <bool kSignaling>
-constexpr auto compare_to_flags = [](Cpu& cpu, auto a, auto b) {
-  return simd_float(cpu, [&](SimdFloat& f) {
-    constexpr u64 kCodes[] = {0x01, 0x40, 0x00, 0x45};  // less, equal, greater, unordered
-    const u64 code = kCodes[static_cast<unsigned>(f.order(a, b, kSignaling))];
-    if (!f.faults()) cpu.flags.set(code);
-  });
-};
-
-// ADDSUBPS: even lanes subtract, odd lanes add.
-template <class B>
-constexpr auto add_subtract = [](Cpu& cpu, Vec128& dst, const Vec128& src) {
-  return simd_float(cpu, [&](SimdFloat& f) {
-    dst = vec::generate<B, 16>([&](unsigned i) {
-      const B a = dst.lane<B>(i), b = src.lane<B>(i);
-      return i % 2 ? f.add(a, b) : f.subtract(a, b);
-    });
-  });
-};
-template <class B, auto kOperation>
-constexpr auto horizontally = [](Cpu& cpu, Vec128& dst, const Vec128& src) {
-  return simd_float(cpu, [&](SimdFloat& f) {
-    dst = vec::horizontal<B>(dst, src, [&](B a, B b) { return kOperation(f, a, b); });
-  });
-};
 
 constexpr Row kRows[] = {
     row("NP 0F 58 /r", "addps", rw(Vdq), r(Wdq), kNoFlags, sse, mxcsr, packed<u32, add_>),
@@ -88,11 +39,11 @@ constexpr Row kRows[] = {
     row("F3 0F 52 /r", "rsqrtss", w(Vd), r(Wd), kNoFlags, sse, scalar<rsqrt_>),
 
     row("NP 0F C2 /r ib", "cmpps", rw(Vdq), r(Wdq), r(Ib), kNoFlags, sse, mxcsr,
-        compare_packed<u32>),
+        compare_packed<u32, 8>),
     row("66 0F C2 /r ib", "cmppd", rw(Vdq), r(Wdq), r(Ib), kNoFlags, sse, mxcsr,
-        compare_packed<u64>),
-    row("F3 0F C2 /r ib", "cmpss", rw(Vd), r(Wd), r(Ib), kNoFlags, sse, mxcsr, compare_scalar),
-    row("F2 0F C2 /r ib", "cmpsd", rw(Vq), r(Wq), r(Ib), kNoFlags, sse, mxcsr, compare_scalar),
+        compare_packed<u64, 8>),
+    row("F3 0F C2 /r ib", "cmpss", rw(Vd), r(Wd), r(Ib), kNoFlags, sse, mxcsr, compare_scalar<8>),
+    row("F2 0F C2 /r ib", "cmpsd", rw(Vq), r(Wq), r(Ib), kNoFlags, sse, mxcsr, compare_scalar<8>),
     row("NP 0F 2F /r", "comiss", r(Vd), r(Wd), "00M0MM", sse, mxcsr, hot, compare_to_flags<true>),
     row("66 0F 2F /r", "comisd", r(Vq), r(Wq), "00M0MM", sse, mxcsr, hot, compare_to_flags<true>),
     row("NP 0F 2E /r", "ucomiss", r(Vd), r(Wd), "00M0MM", sse, mxcsr, hot, compare_to_flags<false>),

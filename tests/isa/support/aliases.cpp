@@ -9,6 +9,8 @@ constexpr std::string_view kSize = "one row for every operand size; Capstone nam
 constexpr std::string_view kSame = "another name of the same instruction";
 constexpr std::string_view kPredicate = "Capstone makes the predicate part of the name";
 
+constexpr std::string_view kLength = "Capstone adds the length of what is converted to the name";
+
 constexpr std::string_view kIgnoredW =
     "VEX.W is ignored outside 64-bit mode; Capstone heeds it and names a register of 64 bits";
 
@@ -51,6 +53,13 @@ constexpr Alias kAliases[] = {
     {"cmppd", "cmp*pd", kPredicate},
     {"cmpss", "cmp*ss", kPredicate},
     {"cmpsd", "cmp*sd", kPredicate},
+    {"vcmpps", "vcmp*ps", kPredicate},
+    {"vcmppd", "vcmp*pd", kPredicate},
+    {"vcmpss", "vcmp*ss", kPredicate},
+    {"vcmpsd", "vcmp*sd", kPredicate},
+    {"vcvtpd2ps", "vcvtpd2psx", kLength},
+    {"vcvtpd2dq", "vcvtpd2dqx", kLength},
+    {"vcvttpd2dq", "vcvttpd2dqx", kLength},
 };
 
 constexpr std::string_view kHint = "Capstone has the hints for memory only, and not all of them";
@@ -107,6 +116,9 @@ constexpr Exception kExceptions[] = {
     {Aspect::kFlags, "blsr", "Capstone has the flags of BLSMSK, whose result is never zero"},
     {Aspect::kFlags, "ptest", "Capstone forgets OF"},
     {Aspect::kFlags, "vptest", "Capstone forgets the flags"},
+    {Aspect::kFlags, "vcomis*", "Capstone forgets the flags"},
+    {Aspect::kFlags, "vucomis*", "Capstone forgets the flags"},
+    {Aspect::kFlags, "vtestp*", "Capstone forgets OF"},
     {Aspect::kFlags, "vpcmpestr*", "Capstone forgets the flags"},
     {Aspect::kFlags, "vpcmpistr*", "Capstone forgets the flags"},
     {Aspect::kFlags, "pcmpestr*", "Capstone forgets the flags"},
