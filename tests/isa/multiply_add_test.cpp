@@ -165,6 +165,16 @@ TEST(HalfPrecision, NarrowsByTheImmediatesRounding) {
   }
 }
 
+TEST(HalfPrecision, UnmaskedUnderflowHidesALossThatRoundingToTheHalfsPrecisionHasNot) {
+  constexpr u32 kUnmasked = kDefaultMxcsr & ~(u32{kUnderflow} << 7);
+  SimdFloat exact(kUnmasked), denormal(kUnmasked);
+  exact.single_to_half(0x30800000, 0);  // 2^-30
+  EXPECT_EQ(exact.flags(), kUnderflow);
+  EXPECT_TRUE(exact.faults());
+  denormal.single_to_half(1, 0);
+  EXPECT_EQ(denormal.flags(), kDenormal | kUnderflow | kPrecision);
+}
+
 TEST(Compare, HasTheManualsPredicates) {
   constexpr u32 kOne = 0x3f800000, kTwo = 0x40000000, kQuietNan = 0x7fc00000;
   // Less, equal, greater, unordered; and whether a quiet NaN is invalid (SDM 2A table 3-1).

@@ -55,7 +55,7 @@ B SimdFloat::exact_binary(B a, B b, Binary operation) {
 }
 
 template <LaneBits B>
-B SimdFloat::multiply_add(B a, B b, B c, u8 negate) {
+B SimdFloat::exact_multiply_add(B a, B b, B c, u8 negate) {
   return take<B>(
       fpu::multiply_add(control(LaneTraits<B>::format), unpack(a), unpack(b), unpack(c), negate));
 }
@@ -167,11 +167,9 @@ u16 SimdFloat::single_to_half(u32 single, u8 immediate) {
   const Number number = unpack(single);
   const Result result = convert(how, number);
   flags_ |= result.flags;
-  if (result.flags & ~how.masks & kUnderflow) {
-    // Unmasked, underflow does not hide that the half would be inexact, as the processors do it.
-    how.masks |= kUnderflow;
-    flags_ |= convert(how, number).flags & kPrecision;
-  }
+  // Unmasked, underflow hides that a tiny result is inexact as a half, but not with a denormal
+  // operand: as an Intel Xeon does it, the manual does not say.
+  if (number.denormal && (result.flags & kUnderflow)) flags_ |= kPrecision;
   return pack_half(result.value);
 }
 
@@ -211,7 +209,7 @@ B SimdFloat::round(B a, u8 mode) {
 
 #define KITE_LANES(B)                                    \
   template B SimdFloat::exact_binary(B, B, Binary);      \
-  template B SimdFloat::multiply_add(B, B, B, u8);       \
+  template B SimdFloat::exact_multiply_add(B, B, B, u8); \
   template B SimdFloat::square_root(B);                  \
   template B SimdFloat::minimum(B, B);                   \
   template B SimdFloat::maximum(B, B);                   \

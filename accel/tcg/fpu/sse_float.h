@@ -10,6 +10,7 @@
 #include <bit>
 #include <type_traits>
 
+#include "accel/tcg/fpu/quick_float.h"
 #include "accel/tcg/fpu/soft_float.h"
 #include "accel/tcg/fpu/vector.h"
 
@@ -66,7 +67,27 @@ class SimdFloat {
   }
   // ±(a · b) ± c rounded once; `negate` as in soft_float.h.
   template <LaneBits B>
-  B multiply_add(B a, B b, B c, u8 negate);
+  B multiply_add(B a, B b, B c, u8 negate) {
+    using F = typename LaneTraits<B>::Host;
+    if (F result;
+        quick_ && quick::multiply_add(std::bit_cast<F>(negated<kNegateProduct>(a, negate)),
+                                      std::bit_cast<F>(b),
+                                      std::bit_cast<F>(negated<kNegateAddend>(c, negate)), result))
+      return std::bit_cast<B>(result);
+    return exact_multiply_add(a, b, c, negate);
+  }
+  // The same on all lanes, with a `negate` for the even and one for the odd.
+  template <LaneBits B, unsigned N>
+  Vec<N> multiply_add(const Vec<N>& a, const Vec<N>& b, const Vec<N>& c, u8 even, u8 odd);
+  // dst = dst · src, where every lane can go the quick way; false: none has been computed.
+  template <LaneBits B, class Operation, unsigned N>
+  bool quick_lanes(Vec<N>& dst, const Vec<N>& src) const {
+    Vec<N> result;
+    if (!quick_ || !quick::all_good<typename LaneTraits<B>::Host, Operation>(dst, src, result))
+      return false;
+    dst = result;
+    return true;
+  }
   template <LaneBits B>
   B square_root(B a);
   template <LaneBits B>
@@ -154,6 +175,13 @@ class SimdFloat {
     return exact_binary(a, b, exact);
   }
 
+  template <Negate kWhich, LaneBits B>
+  static B negated(B bits, u8 negate) {
+    return static_cast<B>(bits ^ B{(negate & kWhich) != 0} << (8 * sizeof(B) - 1));
+  }
+  template <LaneBits B>
+  B exact_multiply_add(B a, B b, B c, u8 negate);
+
   using Binary = Result (*)(const Control&, const Number&, const Number&);
   template <LaneBits B>
   B exact_binary(B a, B b, Binary operation);
@@ -169,5 +197,24 @@ class SimdFloat {
   u8 flags_ = 0;
   u8 earlier_ = 0;  // of the steps before, all masked
 };
+
+template <LaneBits B, unsigned N>
+Vec<N> SimdFloat::multiply_add(const Vec<N>& a, const Vec<N>& b, const Vec<N>& c, u8 even, u8 odd) {
+  using F = typename LaneTraits<B>::Host;
+  if (quick_) {
+    const auto x = vec::generate<B, N>([&](unsigned i) {
+      return negated<kNegateProduct>(a.template lane<B>(i), i % 2 ? odd : even);
+    });
+    const auto z = vec::generate<B, N>([&](unsigned i) {
+      return negated<kNegateAddend>(c.template lane<B>(i), i % 2 ? odd : even);
+    });
+    Vec<N> result;
+    if (quick::all_good<F>(x, b, z, result)) return result;
+  }
+  return vec::generate<B, N>([&](unsigned i) {
+    return multiply_add(a.template lane<B>(i), b.template lane<B>(i), c.template lane<B>(i),
+                        i % 2 ? odd : even);
+  });
+}
 
 }  // namespace kite::fpu

@@ -12,27 +12,22 @@ enum Order : u8 { k132, k213, k231 };
 constexpr u8 kAdd = fpu::kNegateNothing, kSub = fpu::kNegateAddend,
              kNegativeAdd = fpu::kNegateProduct, kNegativeSub = kNegativeAdd | kSub;
 
-template <Order kOrder, class B>
-B fuse(SimdFloat& f, B first, B second, B third, u8 negate) {
-  if constexpr (kOrder == k132) return f.multiply_add(first, third, second, negate);
-  if constexpr (kOrder == k213) return f.multiply_add(second, first, third, negate);
-  return f.multiply_add(second, third, first, negate);
+template <Order kOrder, class B, class T, class... Negate>
+T fuse(SimdFloat& f, const T& first, const T& second, const T& third, Negate... negate) {
+  if constexpr (kOrder == k132) return f.multiply_add<B>(first, third, second, negate...);
+  if constexpr (kOrder == k213) return f.multiply_add<B>(second, first, third, negate...);
+  if constexpr (kOrder == k231) return f.multiply_add<B>(second, third, first, negate...);
 }
 
 template <class B, Order kOrder, u8 kEven, u8 kOdd = kEven>
-constexpr auto fused =
-    []<unsigned N>(Cpu& cpu, Vec<N>& first, const Vec<N>& second, const Vec<N>& third) {
-      return simd_float(cpu, [&](SimdFloat& f) {
-        first = vec::generate<B, N>([&](unsigned i) {
-          return fuse<kOrder>(f, first.template lane<B>(i), second.template lane<B>(i),
-                              third.template lane<B>(i), i % 2 ? kOdd : kEven);
-        });
-      });
-    };
+constexpr auto fused = [](Cpu& cpu, auto& first, const auto& second, const auto& third) {
+  return simd_float(
+      cpu, [&](SimdFloat& f) { first = fuse<kOrder, B>(f, first, second, third, kEven, kOdd); });
+};
 template <class B, Order kOrder, u8 kNegate>
 constexpr auto fused_scalar = [](Cpu& cpu, Vec128& first, B second, B third) {
   return simd_float(cpu, [&](SimdFloat& f) {
-    first.set_lane<B>(0, fuse<kOrder>(f, first.lane<B>(0), second, third, kNegate));
+    first.set_lane<B>(0, fuse<kOrder, B>(f, first.lane<B>(0), second, third, kNegate));
   });
 };
 

@@ -9,10 +9,23 @@ namespace kite::tcg {
 using fpu::SimdFloat;
 
 // --- one lane ------------------------------------------------------------------------------------
-inline constexpr auto add_ = [](SimdFloat& f, auto a, auto b) { return f.add(a, b); };
-inline constexpr auto sub_ = [](SimdFloat& f, auto a, auto b) { return f.subtract(a, b); };
-inline constexpr auto mul_ = [](SimdFloat& f, auto a, auto b) { return f.multiply(a, b); };
-inline constexpr auto div_ = [](SimdFloat& f, auto a, auto b) { return f.divide(a, b); };
+// With a Host: SimdFloat has a quick way for all lanes at once.
+inline constexpr struct {
+  using Host = fpu::quick::Add;
+  auto operator()(SimdFloat& f, auto a, auto b) const { return f.add(a, b); }
+} add_;
+inline constexpr struct {
+  using Host = fpu::quick::Subtract;
+  auto operator()(SimdFloat& f, auto a, auto b) const { return f.subtract(a, b); }
+} sub_;
+inline constexpr struct {
+  using Host = fpu::quick::Multiply;
+  auto operator()(SimdFloat& f, auto a, auto b) const { return f.multiply(a, b); }
+} mul_;
+inline constexpr struct {
+  using Host = fpu::quick::Divide;
+  auto operator()(SimdFloat& f, auto a, auto b) const { return f.divide(a, b); }
+} div_;
 inline constexpr auto min_ = [](SimdFloat& f, auto a, auto b) { return f.minimum(a, b); };
 inline constexpr auto max_ = [](SimdFloat& f, auto a, auto b) { return f.maximum(a, b); };
 inline constexpr auto sqrt_ = [](SimdFloat& f, auto, auto b) { return f.square_root(b); };
@@ -39,6 +52,9 @@ inline constexpr auto scalar = [](Cpu& cpu, auto& dst, const auto& src) {
 template <class B, auto kOperation>
 inline constexpr auto packed = []<unsigned N>(Cpu& cpu, Vec<N>& dst, const Vec<N>& src) {
   return simd_float(cpu, [&](SimdFloat& f) {
+    using Operation = std::remove_cvref_t<decltype(kOperation)>;
+    if constexpr (requires { typename Operation::Host; })
+      if (f.quick_lanes<B, typename Operation::Host>(dst, src)) return;
     dst = vec::map<B>(dst, src, [&](B a, B b) { return kOperation(f, a, b); });
   });
 };
