@@ -53,6 +53,7 @@ class NativeInstruction {
     code.push_back(0x9d);                      // popfq
     for (u8 reg : kRegisters) append(code, {0x49, 0x8b, modrm(reg)}, kGpr + 8u * reg);
     code.insert(code.end(), instruction.begin(), instruction.end());
+    behind_ = page_ + code.size();
     for (u8 reg : kRegisters) append(code, {0x49, 0x89, modrm(reg)}, kGpr + 8u * reg);
     code.push_back(0x9c);                      // pushfq
     append(code, {0x41, 0x8f, 0x87}, kFlags);  // pop [rflags]
@@ -64,6 +65,10 @@ class NativeInstruction {
     std::memcpy(page_, code.data(), code.size());
     reinterpret_cast<void (*)(NativeState*)>(page_)(&state);
   }
+
+  // The address behind the instruction, where a signal handler may go on: the state is then that
+  // of the fault.
+  const u8* behind() const { return behind_; }
 
  private:
   static constexpr u8 kRegisters[] = {0, 1, 2, 3, 5, 6, 7};
@@ -78,6 +83,7 @@ class NativeInstruction {
   }
 
   u8* page_ = nullptr;
+  const u8* behind_ = nullptr;
   bool ymm_ = false;
 };
 
