@@ -15,6 +15,14 @@ class String {
 
   u64 count() const { return cpu_.gpr[kRcx] & mask_; }
   void set_count(u64 value) { put(kRcx, value); }
+  // Repetition with 32-bit addresses clears the upper half of RCX even where the count is zero or
+  // the first element faults; MOVS and STOS that of their pointers as well. (As Intel's processors
+  // do; the manual is silent.)
+  void begin_narrow(unsigned pointers) {
+    set_count(count());
+    if (pointers > 0) put(kRdi, cpu_.gpr[kRdi]);
+    if (pointers > 1) put(kRsi, cpu_.gpr[kRsi]);
+  }
   bool down() const { return cpu_.system_flags & rflags::kDf; }
   void step(Gpr pointer, u64 bytes) { put(pointer, cpu_.gpr[pointer] + (down() ? -bytes : bytes)); }
 
@@ -179,16 +187,23 @@ enum class Until { kCount, kZf };
 
 // Interrupts are taken between iterations, with RIP at the instruction and the registers at the
 // next element (SDM 2B "REP").
-template <class T, bool (*One)(Cpu&, String&), u64 (*Run)(Cpu&, String&), Until Condition>
+template <class T, bool (*One)(Cpu&, String&), u64 (*Run)(Cpu&, String&), unsigned Pointers,
+          Until Condition>
 Flow repeat(Cpu& cpu, const Insn& insn) {
   String string(cpu, insn);
   if (!insn.rep) return One(cpu, string) ? Flow::kNext : Flow::kFault;
+  if (insn.address_width == 2) string.begin_narrow(Pointers);
+  const Flags before = cpu.flags;
   for (;;) {
     const u64 count = string.count();
     if (count == 0) return Flow::kNext;
     u64 done = string.runs_of_pages() && !cpu.mode.single ? Run(cpu, string) : 0;
     if (done == 0) {
-      if (!One(cpu, string)) return Flow::kFault;
+      if (!One(cpu, string)) {
+        // A fault in CMPS or SCAS finds the flags as they were (SDM 2B "REP").
+        if (Condition == Until::kZf) cpu.flags = before;
+        return Flow::kFault;
+      }
       done = 1;
     }
     string.set_count(count - done);
@@ -215,21 +230,22 @@ Flow by_width(Cpu& cpu, const Insn& insn) {
   }
 }
 
-#define KITE_STRING(NAME, ONE, RUN)                             \
-  template <class T>                                            \
-  struct NAME {                                                 \
-    template <Until Condition>                                  \
-    static Flow run(Cpu& cpu, const Insn& insn) {               \
-      return repeat<T, &ONE<T>, &RUN<T>, Condition>(cpu, insn); \
-    }                                                           \
+// POINTERS: how many of RDI and RSI are cut to 32-bit addresses even if nothing is repeated.
+#define KITE_STRING(NAME, ONE, RUN, POINTERS)                             \
+  template <class T>                                                      \
+  struct NAME {                                                           \
+    template <Until Condition>                                            \
+    static Flow run(Cpu& cpu, const Insn& insn) {                         \
+      return repeat<T, &ONE<T>, &RUN<T>, POINTERS, Condition>(cpu, insn); \
+    }                                                                     \
   }
-KITE_STRING(Movs, movs_one, movs_run);
-KITE_STRING(Stos, stos_one, stos_run);
-KITE_STRING(Lods, lods_one, no_run);
-KITE_STRING(Cmps, cmps_one, no_run);
-KITE_STRING(Scas, scas_one, no_run);
-KITE_STRING(Ins, ins_one, no_run);
-KITE_STRING(Outs, outs_one, no_run);
+KITE_STRING(Movs, movs_one, movs_run, 2);
+KITE_STRING(Stos, stos_one, stos_run, 1);
+KITE_STRING(Lods, lods_one, no_run, 0);
+KITE_STRING(Cmps, cmps_one, no_run, 0);
+KITE_STRING(Scas, scas_one, no_run, 0);
+KITE_STRING(Ins, ins_one, no_run, 0);
+KITE_STRING(Outs, outs_one, no_run, 0);
 
 constexpr auto movs = [](Cpu& cpu, const Insn& insn) {
   return by_width<Movs, Until::kCount>(cpu, insn);

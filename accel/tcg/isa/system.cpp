@@ -244,11 +244,8 @@ constexpr auto undefined_rm = [](Cpu& cpu, auto, auto) { return cpu.undefined_op
 
 // CLFLUSH, CLFLUSHOPT and CLWB touch their line like a load.
 constexpr auto clflush = [](Cpu& cpu, const Insn& insn, u64) {
-  u64 linear;
   u8 unused;
-  return cpu.linear_address(insn, 1, Access::kRead, linear) && cpu.load_at(linear, unused)
-             ? Flow::kNext
-             : Flow::kFault;
+  return cpu.load_operand(insn, unused) ? Flow::kNext : Flow::kFault;
 };
 
 constexpr auto fence = [](Cpu&) { std::atomic_thread_fence(std::memory_order_seq_cst); };

@@ -110,6 +110,22 @@ inline constexpr StackRegisterKind STi{};
 using TenBytes = std::array<u8, 10>;
 KITE_OPERAND(Mt, XmmRm<TenBytes, Place::kModRmMemory, false>);
 
+// Memory that is read once no exception is pending: #MF comes before the operand's own faults.
+template <class Memory>
+struct AfterPending : Memory {
+  template <unsigned W, Use U>
+  static bool fetch(Cpu& cpu, const Insn& insn, typename Memory::template Value<W>& value,
+                    Spot& spot) {
+    if (cpu.fpu.fsw & kErrorSummary) [[unlikely]]
+      return cpu.raise(16), false;
+    return Memory::template fetch<W, U>(cpu, insn, value, spot);
+  }
+};
+inline constexpr AfterPending<MwKind> PendingMw{};
+inline constexpr AfterPending<MdKind> PendingMd{};
+inline constexpr AfterPending<MqKind> PendingMq{};
+inline constexpr AfterPending<MtKind> PendingMt{};
+
 // Memory the meaning itself writes: before it may pop, and only if no exception forbids it.
 template <unsigned kBytes>
 struct StackStore {

@@ -88,7 +88,7 @@ constexpr auto arithmetic_integer = [](Cpu& cpu, const Insn& insn, u8& dst, auto
 // ------------------------------------------------------------------------------------
 struct Comparison {
   Order order = Order::kUnordered;
-  bool valid = false;  // the codes may be set
+  bool valid = false;  // registers may be popped
 };
 
 Comparison compare_numbers(X87& x87, const Insn& insn, const Number& a, const Number& b,
@@ -118,8 +118,9 @@ Flow compare_stack(Cpu& cpu, const Insn& insn, T src) {
   } else {
     comparison = compare_numbers(x87, insn, x87.number(0), source(x87, src), kQuiet);
   }
-  if (!comparison.valid) return Flow::kNext;
+  // The codes are set even where an exception is not masked; only the stack then stays.
   x87.set_codes(kCompareCodes[static_cast<int>(comparison.order)], kC0 | kC2 | kC3);
+  if (!comparison.valid) return Flow::kNext;
   for (int i = 0; i < kPops; ++i) x87.pop();
   return Flow::kNext;
 }
@@ -140,10 +141,10 @@ constexpr auto fcomi = [](Cpu& cpu, const Insn& insn, u8, u8 src) {
     comparison = compare_numbers(x87, insn, x87.number(0), x87.number(src), kQuiet);
   // Processors leave C1 alone, but for a stack fault (the manual says 0).
   if (!x87.empty(0) && !x87.empty(src)) x87.set_codes(c1, kC1);
-  if (!comparison.valid) return Flow::kNext;
+  // The flags are set even where an exception is not masked; only the stack then stays.
   constexpr u32 kFlagsOf[] = {kCf, kZf, 0, kZf | kPf | kCf};
   cpu.flags.set(kFlagsOf[static_cast<int>(comparison.order)]);
-  if (kPops) x87.pop();
+  if (kPops && comparison.valid) x87.pop();
   return Flow::kNext;
 };
 
@@ -305,55 +306,55 @@ constexpr auto cosine_ = [](const Control& c, const Number& a) { return fpu::cos
 constexpr const char* kNone = "      ";
 
 constexpr Row kRows[] = {
-    row("D8 /0", "fadd", rw(ST0), r(Md), kNone, x87, arithmetic<add_>),
-    row("DC /0", "fadd", rw(ST0), r(Mq), kNone, x87, arithmetic<add_>),
-    row("DA /0", "fiadd", rw(ST0), r(Md), kNone, x87, arithmetic_integer<add_>),
-    row("DE /0", "fiadd", rw(ST0), r(Mw), kNone, x87, arithmetic_integer<add_>),
+    row("D8 /0", "fadd", rw(ST0), r(PendingMd), kNone, x87, arithmetic<add_>),
+    row("DC /0", "fadd", rw(ST0), r(PendingMq), kNone, x87, arithmetic<add_>),
+    row("DA /0", "fiadd", rw(ST0), r(PendingMd), kNone, x87, arithmetic_integer<add_>),
+    row("DE /0", "fiadd", rw(ST0), r(PendingMw), kNone, x87, arithmetic_integer<add_>),
     row("D8 C0+i", "fadd", rw(ST0), r(STi), kNone, x87, arithmetic<add_>),
     row("DC C0+i", "fadd", rw(STi), r(ST0), kNone, x87, arithmetic<add_>),
     row("DE C0+i", "faddp", rw(STi), r(ST0), kNone, x87, arithmetic<add_, true>),
-    row("D8 /1", "fmul", rw(ST0), r(Md), kNone, x87, arithmetic<mul_>),
-    row("DC /1", "fmul", rw(ST0), r(Mq), kNone, x87, arithmetic<mul_>),
-    row("DA /1", "fimul", rw(ST0), r(Md), kNone, x87, arithmetic_integer<mul_>),
-    row("DE /1", "fimul", rw(ST0), r(Mw), kNone, x87, arithmetic_integer<mul_>),
+    row("D8 /1", "fmul", rw(ST0), r(PendingMd), kNone, x87, arithmetic<mul_>),
+    row("DC /1", "fmul", rw(ST0), r(PendingMq), kNone, x87, arithmetic<mul_>),
+    row("DA /1", "fimul", rw(ST0), r(PendingMd), kNone, x87, arithmetic_integer<mul_>),
+    row("DE /1", "fimul", rw(ST0), r(PendingMw), kNone, x87, arithmetic_integer<mul_>),
     row("D8 C8+i", "fmul", rw(ST0), r(STi), kNone, x87, arithmetic<mul_>),
     row("DC C8+i", "fmul", rw(STi), r(ST0), kNone, x87, arithmetic<mul_>),
     row("DE C8+i", "fmulp", rw(STi), r(ST0), kNone, x87, arithmetic<mul_, true>),
-    row("D8 /2", "fcom", r(ST0), r(Md), kNone, x87, fcom<0>),
-    row("DC /2", "fcom", r(ST0), r(Mq), kNone, x87, fcom<0>),
-    row("DA /2", "ficom", r(ST0), r(Md), kNone, x87, fcom<0, false, true>),
-    row("DE /2", "ficom", r(ST0), r(Mw), kNone, x87, fcom<0, false, true>),
+    row("D8 /2", "fcom", r(ST0), r(PendingMd), kNone, x87, fcom<0>),
+    row("DC /2", "fcom", r(ST0), r(PendingMq), kNone, x87, fcom<0>),
+    row("DA /2", "ficom", r(ST0), r(PendingMd), kNone, x87, fcom<0, false, true>),
+    row("DE /2", "ficom", r(ST0), r(PendingMw), kNone, x87, fcom<0, false, true>),
     row("D8 D0+i", "fcom", r(ST0), r(STi), kNone, x87, fcom<0>),
-    row("D8 /3", "fcomp", r(ST0), r(Md), kNone, x87, fcom<1>),
-    row("DC /3", "fcomp", r(ST0), r(Mq), kNone, x87, fcom<1>),
-    row("DA /3", "ficomp", r(ST0), r(Md), kNone, x87, fcom<1, false, true>),
-    row("DE /3", "ficomp", r(ST0), r(Mw), kNone, x87, fcom<1, false, true>),
+    row("D8 /3", "fcomp", r(ST0), r(PendingMd), kNone, x87, fcom<1>),
+    row("DC /3", "fcomp", r(ST0), r(PendingMq), kNone, x87, fcom<1>),
+    row("DA /3", "ficomp", r(ST0), r(PendingMd), kNone, x87, fcom<1, false, true>),
+    row("DE /3", "ficomp", r(ST0), r(PendingMw), kNone, x87, fcom<1, false, true>),
     row("D8 D8+i", "fcomp", r(ST0), r(STi), kNone, x87, fcom<1>),
-    row("D8 /4", "fsub", rw(ST0), r(Md), kNone, x87, arithmetic<sub_>),
-    row("DC /4", "fsub", rw(ST0), r(Mq), kNone, x87, arithmetic<sub_>),
-    row("DA /4", "fisub", rw(ST0), r(Md), kNone, x87, arithmetic_integer<sub_>),
-    row("DE /4", "fisub", rw(ST0), r(Mw), kNone, x87, arithmetic_integer<sub_>),
+    row("D8 /4", "fsub", rw(ST0), r(PendingMd), kNone, x87, arithmetic<sub_>),
+    row("DC /4", "fsub", rw(ST0), r(PendingMq), kNone, x87, arithmetic<sub_>),
+    row("DA /4", "fisub", rw(ST0), r(PendingMd), kNone, x87, arithmetic_integer<sub_>),
+    row("DE /4", "fisub", rw(ST0), r(PendingMw), kNone, x87, arithmetic_integer<sub_>),
     row("D8 E0+i", "fsub", rw(ST0), r(STi), kNone, x87, arithmetic<sub_>),
     row("DC E8+i", "fsub", rw(STi), r(ST0), kNone, x87, arithmetic<sub_>),
     row("DE E8+i", "fsubp", rw(STi), r(ST0), kNone, x87, arithmetic<sub_, true>),
-    row("D8 /5", "fsubr", rw(ST0), r(Md), kNone, x87, arithmetic<subr_>),
-    row("DC /5", "fsubr", rw(ST0), r(Mq), kNone, x87, arithmetic<subr_>),
-    row("DA /5", "fisubr", rw(ST0), r(Md), kNone, x87, arithmetic_integer<subr_>),
-    row("DE /5", "fisubr", rw(ST0), r(Mw), kNone, x87, arithmetic_integer<subr_>),
+    row("D8 /5", "fsubr", rw(ST0), r(PendingMd), kNone, x87, arithmetic<subr_>),
+    row("DC /5", "fsubr", rw(ST0), r(PendingMq), kNone, x87, arithmetic<subr_>),
+    row("DA /5", "fisubr", rw(ST0), r(PendingMd), kNone, x87, arithmetic_integer<subr_>),
+    row("DE /5", "fisubr", rw(ST0), r(PendingMw), kNone, x87, arithmetic_integer<subr_>),
     row("D8 E8+i", "fsubr", rw(ST0), r(STi), kNone, x87, arithmetic<subr_>),
     row("DC E0+i", "fsubr", rw(STi), r(ST0), kNone, x87, arithmetic<subr_>),
     row("DE E0+i", "fsubrp", rw(STi), r(ST0), kNone, x87, arithmetic<subr_, true>),
-    row("D8 /6", "fdiv", rw(ST0), r(Md), kNone, x87, arithmetic<div_>),
-    row("DC /6", "fdiv", rw(ST0), r(Mq), kNone, x87, arithmetic<div_>),
-    row("DA /6", "fidiv", rw(ST0), r(Md), kNone, x87, arithmetic_integer<div_>),
-    row("DE /6", "fidiv", rw(ST0), r(Mw), kNone, x87, arithmetic_integer<div_>),
+    row("D8 /6", "fdiv", rw(ST0), r(PendingMd), kNone, x87, arithmetic<div_>),
+    row("DC /6", "fdiv", rw(ST0), r(PendingMq), kNone, x87, arithmetic<div_>),
+    row("DA /6", "fidiv", rw(ST0), r(PendingMd), kNone, x87, arithmetic_integer<div_>),
+    row("DE /6", "fidiv", rw(ST0), r(PendingMw), kNone, x87, arithmetic_integer<div_>),
     row("D8 F0+i", "fdiv", rw(ST0), r(STi), kNone, x87, arithmetic<div_>),
     row("DC F8+i", "fdiv", rw(STi), r(ST0), kNone, x87, arithmetic<div_>),
     row("DE F8+i", "fdivp", rw(STi), r(ST0), kNone, x87, arithmetic<div_, true>),
-    row("D8 /7", "fdivr", rw(ST0), r(Md), kNone, x87, arithmetic<divr_>),
-    row("DC /7", "fdivr", rw(ST0), r(Mq), kNone, x87, arithmetic<divr_>),
-    row("DA /7", "fidivr", rw(ST0), r(Md), kNone, x87, arithmetic_integer<divr_>),
-    row("DE /7", "fidivr", rw(ST0), r(Mw), kNone, x87, arithmetic_integer<divr_>),
+    row("D8 /7", "fdivr", rw(ST0), r(PendingMd), kNone, x87, arithmetic<divr_>),
+    row("DC /7", "fdivr", rw(ST0), r(PendingMq), kNone, x87, arithmetic<divr_>),
+    row("DA /7", "fidivr", rw(ST0), r(PendingMd), kNone, x87, arithmetic_integer<divr_>),
+    row("DE /7", "fidivr", rw(ST0), r(PendingMw), kNone, x87, arithmetic_integer<divr_>),
     row("D8 F8+i", "fdivr", rw(ST0), r(STi), kNone, x87, arithmetic<divr_>),
     row("DC F0+i", "fdivr", rw(STi), r(ST0), kNone, x87, arithmetic<divr_>),
     row("DE F0+i", "fdivrp", rw(STi), r(ST0), kNone, x87, arithmetic<divr_, true>),

@@ -180,7 +180,7 @@ constexpr Row kRows[] = {
     row("9B", "wait", kNone, wait, fwait),
     row("DB E3", "fninit", kNone, x87, fninit),
     row("DB E2", "fnclex", kNone, x87, fnclex),
-    row("D9 /5", "fldcw", r(Mw), kNone, x87, fldcw),
+    row("D9 /5", "fldcw", r(PendingMw), kNone, x87, fldcw),
     row("D9 /7", "fnstcw", w(Mw), kNone, x87, fnstcw),
     row("DD /7", "fnstsw", w(Mw), kNone, x87, fnstsw),
     row("DF E0", "fnstsw", w(AX), kNone, x87, fnstsw),

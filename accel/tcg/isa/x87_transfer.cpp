@@ -85,8 +85,10 @@ Flow store_value(Cpu& cpu, const Insn& insn, const T& indefinite, Convert conver
   if (writes && !store_bytes(cpu, insn, value, false)) return Flow::kFault;
   if (empty)
     x87.stack_underflow(insn);
-  else
+  else if (writes)
     x87.report(insn, stored.flags, stored.rounded_up);
+  else  // nothing was rounded: neither the precision exception nor C1
+    x87.report(insn, stored.flags & kBlocking, false);
   if (kPops && writes) x87.pop();
   return Flow::kNext;
 }
@@ -207,14 +209,14 @@ constexpr auto fnop = [](Cpu& cpu, const Insn& insn) {
 };
 
 constexpr Row kRows[] = {
-    row("D9 /0", "fld", r(Md), kNone, x87, fld),
-    row("DD /0", "fld", r(Mq), kNone, x87, fld),
-    row("DB /5", "fld", r(Mt), kNone, x87, fld_extended),
+    row("D9 /0", "fld", r(PendingMd), kNone, x87, fld),
+    row("DD /0", "fld", r(PendingMq), kNone, x87, fld),
+    row("DB /5", "fld", r(PendingMt), kNone, x87, fld_extended),
     row("D9 C0+i", "fld", r(STi), kNone, x87, fld_register),
-    row("DF /0", "fild", r(Mw), kNone, x87, fild),
-    row("DB /0", "fild", r(Md), kNone, x87, fild),
-    row("DF /5", "fild", r(Mq), kNone, x87, fild),
-    row("DF /4", "fbld", r(Mt), kNone, x87, fbld),
+    row("DF /0", "fild", r(PendingMw), kNone, x87, fild),
+    row("DB /0", "fild", r(PendingMd), kNone, x87, fild),
+    row("DF /5", "fild", r(PendingMq), kNone, x87, fild),
+    row("DF /4", "fbld", r(PendingMt), kNone, x87, fbld),
     row("D9 E8", "fld1", kNone, x87, fld_constant<0>),
     row("D9 E9", "fldl2t", kNone, x87, fld_constant<1>),
     row("D9 EA", "fldl2e", kNone, x87, fld_constant<2>),

@@ -49,8 +49,16 @@ bool host_has(Feature feature) {
   const u64 state = needed_state(feature);
   return (registers[place.reg] >> place.bit & 1) && (host_xcr0() & state) == state;
 }
+
+bool host_is_intel() {
+  unsigned eax, ebx, ecx, edx;
+  return __get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == signature_INTEL_ebx;
+}
 #else
 bool host_has(Feature) {
+  return false;
+}
+bool host_is_intel() {
   return false;
 }
 #endif

@@ -14,6 +14,8 @@ bool host_has(Feature feature);
 // Does the host have everything that the row needs?
 bool host_has_features_of(const tcg::Row& row);
 
+bool host_is_intel();
+
 // The names of the features that some row needs and the host lacks, for a test to print: what it
 // leaves out.
 std::string features_the_host_lacks();

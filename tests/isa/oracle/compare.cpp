@@ -1,0 +1,108 @@
+#include "tests/isa/oracle/compare.h"
+
+#include <fmt/format.h>
+
+#include "accel/x86/registers.h"
+#include "accel/x86/vectors.h"
+#include "tests/isa/oracle/rules.h"
+
+namespace kite::oracle {
+namespace {
+
+std::string hex_of(const u8* bytes, unsigned size) {
+  std::string text;
+  for (unsigned i = size; i-- > 0;) text += fmt::format("{:02x}", bytes[i]);
+  return text;
+}
+
+std::string stop_of(const Outcome& outcome) {
+  if (outcome.vector == Outcome::kWentOn) return "goes on";
+  if (outcome.vector == Outcome::kLanded) return fmt::format("lands at {:#x}", outcome.rip);
+  if (outcome.vector == Outcome::kDied) return "kills the process";
+  return fmt::format("vector {} ({:#x}) CR2 {:#x} at {:#x}", outcome.vector, outcome.error_code,
+                     outcome.cr2, outcome.rip);
+}
+
+bool same_stop(const Outcome& a, const Outcome& b) {
+  return a.vector == b.vector && a.error_code == b.error_code && a.cr2 == b.cr2 && a.rip == b.rip;
+}
+
+std::string memory_difference(const Outcome& silicon, const Outcome& ours) {
+  const u32 count = std::min(ours.change_count, Outcome::kMaxChanges);
+  const bool same =
+      silicon.change_count == ours.change_count &&
+      std::equal(ours.changes.begin(), ours.changes.begin() + count, silicon.changes.begin());
+  if (same) return {};
+  std::string text = fmt::format("\n  memory: {} words changed, silicon {}", ours.change_count,
+                                 silicon.change_count);
+  const auto show = [&](const char* who, const Outcome& outcome) {
+    for (u32 i = 0; i < std::min(outcome.change_count, 4u); ++i)
+      text += fmt::format("\n    {} +{:#x} = {:#018x}", who, outcome.changes[i].offset,
+                          outcome.changes[i].value);
+  };
+  show("ours", ours);
+  show("silicon", silicon);
+  return text;
+}
+
+std::string image_difference(const Image& silicon, const Image& ours) {
+  const u8 *a = ours.bytes.data(), *b = silicon.bytes.data();
+  std::string text;
+  const auto part = [&](std::string name, unsigned from, unsigned size) {
+    if (std::memcmp(a + from, b + from, size) == 0) return;
+    text +=
+        fmt::format("\n  {} {}, silicon {}", name, hex_of(a + from, size), hex_of(b + from, size));
+  };
+  part("FCW", 0, 2);
+  part("FSW", 2, 2);
+  part("tags", 4, 1);
+  part("MXCSR", Image::kMxcsr, 4);
+  for (unsigned i = 0; i < 8; ++i) part(fmt::format("ST{}", i), Image::kSt + 16 * i, 10);
+  for (unsigned i = 0; i < 16; ++i) {
+    part(fmt::format("XMM{}", i), Image::kXmm + 16 * i, 16);
+    part(fmt::format("YMM{} above", i), Image::kYmm + 16 * i, 16);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string difference(const Origin& origin, const Case& test, Maker maker, const Outcome& silicon,
+                       Outcome& ours) {
+  forgive(origin, test, maker, silicon, ours);
+  std::string text;
+  if (!same_stop(silicon, ours))
+    text += fmt::format("\n  {}, silicon {}", stop_of(ours), stop_of(silicon));
+  for (unsigned i = 0; i < 16; ++i)
+    if (silicon.gpr[i] != ours.gpr[i])
+      text += fmt::format("\n  register {} = {:#x}, silicon {:#x}", i, ours.gpr[i], silicon.gpr[i]);
+  constexpr u64 kSeen = rflags::kTf | rflags::kDf | rflags::kNt | rflags::kAc | rflags::kId;
+  const u64 mask = defined_flags(origin, test) | kSeen;
+  if ((silicon.rflags ^ ours.rflags) & mask)
+    text +=
+        fmt::format("\n  flags {:#x}, silicon {:#x}", ours.rflags & mask, silicon.rflags & mask);
+  text += memory_difference(silicon, ours);
+  if (test.vectors) text += image_difference(silicon.image, ours.image);
+  return text;
+}
+
+std::string describe(const Case& test, const Pool& pool) {
+  std::string text = "  bytes";
+  for (unsigned i = 0; i < test.length; ++i) text += fmt::format(" {:02x}", test.code[i]);
+  text += fmt::format(" at {:#x}, flags {:#x}\n ", test.rip, test.rflags);
+  for (unsigned i = 0; i < 16; ++i) text += fmt::format(" r{}={:#x}", i, test.gpr[i]);
+  if (!test.vectors) return text;
+  const u8* image = pool.images[test.image].bytes.data();
+  text += fmt::format("\n  FCW {} FSW {} tags {} MXCSR {}", hex_of(image, 2), hex_of(image + 2, 2),
+                      hex_of(image + 4, 1), hex_of(image + Image::kMxcsr, 4));
+  for (unsigned i = 0; i < 8; ++i)
+    text +=
+        fmt::format("{}ST{}={}", i % 4 ? " " : "\n  ", i, hex_of(image + Image::kSt + 16 * i, 10));
+  for (unsigned i = 0; i < 16; ++i)
+    text += fmt::format("{}YMM{}={}'{}", i % 2 ? " " : "\n  ", i,
+                        hex_of(image + Image::kYmm + 16 * i, 16),
+                        hex_of(image + Image::kXmm + 16 * i, 16));
+  return text;
+}
+
+}  // namespace kite::oracle

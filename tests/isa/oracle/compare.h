@@ -1,0 +1,17 @@
+// What differs between two outcomes, in words.
+#pragma once
+
+#include <string>
+
+#include "tests/isa/oracle/rules.h"
+
+namespace kite::oracle {
+
+// Empty if nothing differs. What is open is forgiven in `ours` first.
+std::string difference(const Origin& origin, const Case& test, Maker maker, const Outcome& silicon,
+                       Outcome& ours);
+
+// Bytes, registers and image, to repeat a case by hand.
+std::string describe(const Case& test, const Pool& pool);
+
+}  // namespace kite::oracle

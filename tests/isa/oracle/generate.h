@@ -1,0 +1,33 @@
+// Cases: which bytes run, and with what in registers and memory.
+#pragma once
+
+#include <optional>
+
+#include "accel/tcg/decode.h"
+#include "tests/isa/oracle/case.h"
+#include "tests/isa/oracle/encode.h"
+
+namespace kite::oracle {
+
+// What a case was made from.
+struct Origin {
+  const tcg::Row* row = nullptr;
+  tcg::Insn insn;
+};
+
+// Images and memory whose contents follow from `seed`.
+void fill_pool(Pool& pool, u64 seed);
+
+// The general registers that follow from `seed`, before some are aimed at memory.
+void fill_registers(std::array<u64, 16>& gpr, u64 seed);
+
+// A case in slot `slot` that began as an encoding of `row`; nothing if the decoder finds no
+// comparable instruction in it. Registers that address memory mostly point into the data pages,
+// near their edges included.
+std::optional<Case> make_case(const tcg::Decoder& decoder, const tcg::Row& row, u64 slot,
+                              Random& random, Origin& origin);
+
+// The mode the cases run in: ring 3 of 64-bit mode.
+tcg::Mode user_mode();
+
+}  // namespace kite::oracle

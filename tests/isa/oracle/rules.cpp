@@ -1,0 +1,270 @@
+#include "tests/isa/oracle/rules.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "accel/x86/registers.h"
+#include "accel/x86/vectors.h"
+#include "tests/isa/support/host_features.h"
+
+namespace kite::oracle {
+namespace {
+
+using tcg::Insn;
+using tcg::Place;
+using tcg::Row;
+
+struct Exclusion {
+  std::string_view reason;
+  std::initializer_list<std::string_view> names;
+};
+
+// clang-format off
+constexpr std::string_view kKernel = "enters the host's kernel or reads its tables";
+constexpr std::string_view kByNature = "answers differ from one processor, or moment, to the next";
+constexpr std::string_view kSegments = "the host's segments and selectors are its kernel's";
+constexpr std::string_view kState = "the host has more extended state than the guest, or forbids it";
+constexpr std::string_view kApproximate = "approximations: tests/isa checks them by bounds";
+const Exclusion kExclusions[] = {
+    {kKernel, {"syscall", "sysret", "sysenter", "sysexit", "int", "int1", "int3", "icebp", "into",
+               "iret", "retf", "ret far", "call far", "jmp far", "swapgs", "sgdt", "sidt", "sldt",
+               "str", "smsw", "lar", "lsl", "verr", "verw"}},
+    {kByNature, {"cpuid", "rdtsc", "rdtscp", "rdpmc", "rdrand", "rdseed", "rdpid", "xgetbv"}},
+    {kSegments, {"rdfsbase", "rdgsbase", "wrfsbase", "wrgsbase", "lfs", "lgs", "lss"}},
+    {kState, {"xsave", "xsave64", "xrstor", "xrstor64", "xsaveopt", "xsaveopt64", "xsavec",
+              "xsavec64", "xsaves", "xsaves64", "xrstors", "xrstors64", "xsetbv", "rdpkru",
+              "wrpkru", "fxsave", "fxsave64", "fxrstor", "fxrstor64", "fnstenv", "fldenv",
+              "fnsave", "frstor"}},
+    {kApproximate, {"rcpps", "rcpss", "rsqrtps", "rsqrtss", "vrcpps", "vrcpss", "vrsqrtps",
+                    "vrsqrtss", "f2xm1", "fcos", "fsin", "fsincos", "fptan", "fpatan", "fyl2x",
+                    "fyl2xp1"}},
+    {"whether a mask of zeros may fault is the processor's choice (SDM 2B)",
+     {"maskmovdqu", "maskmovq", "vmaskmovdqu"}},
+    {"the host may have instructions for these that the guest's model hides",
+     {"monitor", "mwait", "vmcall", "vmmcall"}},
+};
+// clang-format on
+
+bool touches_segments(const Row& row) {
+  const u8 opcode = row.encoding.opcode;  // PUSH and POP of FS and GS
+  if (row.encoding.map == 1 && (opcode & 0xf6) == 0xa0 && !row.encoding.vex) return true;
+  return std::any_of(row.operands.begin(), row.operands.begin() + row.operand_count,
+                     [](const tcg::OperandSpec& operand) {
+                       return std::string_view(operand.name) == "Sw" ||
+                              operand.place == Place::kFar;
+                     });
+}
+
+// #UD for the number and #GP for the privilege compete.
+bool is_special_move(const Row& row) {
+  return row.encoding.map == 1 && !row.encoding.vex && row.encoding.opcode >= 0x20 &&
+         row.encoding.opcode <= 0x23;
+}
+
+bool is_mmx(const Row& row) {
+  return std::any_of(row.operands.begin(), row.operands.begin() + row.operand_count,
+                     [](const tcg::OperandSpec& operand) {
+                       return std::string_view("PQN").find(operand.name[0]) !=
+                              std::string_view::npos;
+                     });
+}
+
+bool has_operand_prefix(const Case& test) {
+  constexpr std::string_view kPrefixes = "\x66\x67\xf0\xf2\xf3\x2e\x36\x3e\x26\x64\x65";
+  for (u8 byte : test.code) {
+    if (byte == 0x66) return true;
+    if (kPrefixes.find(static_cast<char>(byte)) == std::string_view::npos) return false;
+  }
+  return false;
+}
+
+// In which order DPPS and DPPD add their products, and so which of several NaNs is the sum, differs
+// between processors and even between the lanes of one.
+template <class Bits>
+void forgive_sums(const Image& silicon, Image& ours) {
+  constexpr Bits kInfinity = static_cast<Bits>(sizeof(Bits) == 4 ? 0x7f800000 : u64{0x7ff} << 52);
+  const auto is_nan = [](Bits bits) {
+    return (bits & static_cast<Bits>(~Bits{0} >> 1)) > kInfinity;
+  };
+  for (unsigned at = Image::kXmm; at < ours.bytes.size(); at += sizeof(Bits))
+    if (is_nan(load<Bits>(&ours.bytes[at])) && is_nan(load<Bits>(&silicon.bytes[at])))
+      std::memcpy(&ours.bytes[at], &silicon.bytes[at], sizeof(Bits));
+}
+
+std::string_view exclusion_of(const Row& row) {
+  if (!row.is_implemented) return "has no meaning yet";
+  if (row.attributes.has(tcg::not64)) return "does not exist in 64-bit mode";
+  if (row.attributes.has(tcg::undefined)) return {};
+  for (const Exclusion& exclusion : kExclusions)
+    if (std::ranges::find(exclusion.names, std::string_view(row.name)) != exclusion.names.end())
+      return exclusion.reason;
+  if (touches_segments(row)) return kSegments;
+  if (is_special_move(row)) return "the number's #UD and the privilege's #GP compete";
+  if (!isa::host_has_features_of(row)) return "the host lacks it";
+  return {};
+}
+
+void forgive_faults(const Row& row, const Outcome& silicon, Outcome& ours) {
+  if (silicon.vector >= 32 || ours.vector >= 32) return;
+  const std::string_view name = row.name;
+  const auto among = [](u8 vector) {
+    return vector == kGeneralProtection || vector == kPageFault || vector == kStackFault;
+  };
+  // Two faults of one instruction: which comes first is the processor's choice.
+  if ((name.starts_with("cmps") || name.starts_with("call")) && among(silicon.vector) &&
+      among(ours.vector))
+    ours = silicon;
+  // An MMX instruction whose memory operand faults may have switched the x87 unit over already; it
+  // does so again when it is repeated.
+  if (is_mmx(row)) ours.image = silicon.image;
+  // Ten bytes are stored as eight and two: of those before a page that may not be written the first
+  // may have been stored already.
+  if (is_named(row, {"fstp", "fbstp"}) && row.operands[0].bytes == 10) {
+    ours.change_count = silicon.change_count;
+    ours.changes = silicon.changes;
+  }
+  // Linux shows faults beyond user space, whose last page it leaves out, as rights violations,
+  // whatever was there.
+  constexpr u64 kUserEnd = 0x7ffffffff000;
+  if (silicon.vector == kPageFault && ours.vector == kPageFault && silicon.cr2 >= kUserEnd)
+    ours.error_code |= silicon.error_code & 1;
+}
+
+void forgive_registers(const Origin& origin, const Outcome& silicon, Outcome& ours) {
+  const Row& row = *origin.row;
+  // BSF and BSR of zero leave the destination undefined (SDM 2A).
+  if (is_named(row, {"bsf", "bsr"}) && (silicon.rflags & rflags::kZf))
+    ours.gpr[origin.insn.reg / 8 % 16] = silicon.gpr[origin.insn.reg / 8 % 16];
+  // A CMPXCHG of 32 bits that finds another value leaves the upper half of its destination alone on
+  // some processors and clears it on others.
+  if (!is_named(row, {"cmpxchg"}) || origin.insn.width != 2) return;
+  for (unsigned i = 0; i < 16; ++i)
+    if (static_cast<u32>(ours.gpr[i]) == static_cast<u32>(silicon.gpr[i]))
+      ours.gpr[i] = silicon.gpr[i];
+}
+
+void copy_bits(u16 mask, const Image& from, Image& to) {
+  const u16 a = load<u16>(&from.bytes[2]), b = load<u16>(&to.bytes[2]);
+  store<u16>(&to.bytes[2], static_cast<u16>((a & mask) | (b & ~mask)));
+}
+
+// Where others than Intel may do otherwise.
+void forgive_makers(const Origin& origin, const Case& test, const Outcome& silicon, Outcome& ours) {
+  const Row& row = *origin.row;
+  if (row.attributes.has(tcg::string) && origin.insn.rep) {
+    // Intel's processors clear the upper halves at the start of a repetition with 32-bit addresses.
+    if (origin.insn.address_width == 2)
+      for (unsigned i : {1, 6, 7})
+        if (static_cast<u32>(ours.gpr[i]) == static_cast<u32>(silicon.gpr[i]))
+          ours.gpr[i] = silicon.gpr[i];
+    // They restore the flags where CMPS or SCAS faults; AMD's leave those of the last element.
+    if (silicon.vector == kPageFault || silicon.vector == kGeneralProtection)
+      ours.rflags = silicon.rflags;
+  }
+  // With an exception that is not masked: the codes of a comparison (the manual leaves them as they
+  // were), whether a store that did not happen tells its loss of precision.
+  constexpr u16 kErrorSummary = 1u << 7, kCodes = 0x4700, kPrecision = 1u << 5;
+  if (!row.attributes.has(tcg::x87) || !test.vectors ||
+      !(load<u16>(&silicon.image.bytes[2]) & kErrorSummary))
+    return;
+  copy_bits(kCodes | kPrecision, silicon.image, ours.image);
+  const std::string_view name = row.name;
+  if (name.starts_with("fcomi") || name.starts_with("fucomi")) ours.rflags = silicon.rflags;
+}
+
+}  // namespace
+
+bool is_named(const Row& row, std::initializer_list<std::string_view> names) {
+  return std::ranges::find(names, std::string_view(row.name)) != names.end();
+}
+
+bool uses_vectors(const Row& row) {
+  const tcg::Attributes a = row.attributes;
+  if (a.has(tcg::wait) || a.has(tcg::x87) || a.has(tcg::mmx) || a.has(tcg::sse) ||
+      a.has(tcg::mxcsr))
+    return true;
+  if (row.name[0] == 'v' || row.name[0] == 'f') return true;
+  return std::any_of(row.operands.begin(), row.operands.begin() + row.operand_count,
+                     [](const tcg::OperandSpec& operand) { return operand.vector; });
+}
+
+std::string_view excluded(const Row& row) {
+  static const std::vector<std::string_view> known = [] {
+    std::vector<std::string_view> list;
+    for (const Row& each : tcg::rows()) list.push_back(exclusion_of(each));
+    return list;
+  }();
+  return known[static_cast<std::size_t>(&row - tcg::rows().data())];
+}
+
+std::string_view undefined(const Origin& origin, const Case& test) {
+  const Insn& insn = origin.insn;
+  const Row& row = *origin.row;
+  if (row.attributes.has(tcg::force64) && has_operand_prefix(test))
+    return "AMD cuts the target of a near branch with 66h to 16 bits, Intel ignores the prefix";
+  if (is_named(row, {"bswap"}) && insn.width == 1) return "BSWAP of 16 bits is undefined (SDM 2A)";
+  if (is_named(row, {"bsf", "bsr"}) && insn.rep != tcg::kRepNone)
+    return "with F3h it is TZCNT or LZCNT to processors that have them";
+  if (is_named(row, {"loope", "loopne"}) && insn.rep != tcg::kRepNone)
+    return "AMD lets F2h and F3h choose the condition; the manual reserves them";
+  if (row.text == std::string_view("90+r") && insn.rep == tcg::kRepE)
+    return "F3h 90h with REX.B: AMD's processors exchange with R8, Intel's pause";
+  if (is_named(row, {"movsxd"}) && insn.width == 1)
+    return "with 66h Intel reads 16 bits (SDM 2B), AMD 32";
+  if (is_named(row, {"shld", "shrd"}) && insn.width == 1) {
+    const bool immediate = row.encoding.immediates[0] != tcg::Encoding::Immediate::kNoImmediate;
+    const u64 count = immediate ? static_cast<u64>(i64{insn.imm}) : test.gpr[kRcx];
+    if ((count & 31) > 16) return "SHLD and SHRD by more than the width are undefined (SDM 2B)";
+  }
+  return {};
+}
+
+namespace {
+
+u64 defined_after_shift(const Row& row, const Insn& insn, u64 count) {
+  count &= row.sized && insn.width == 3 ? 63 : 31;
+  if (count == 0) return rflags::kArithmetic;
+  const bool rotates = row.name[0] == 'r';
+  u64 mask = rflags::kArithmetic;
+  if (count > 1) mask &= ~rflags::kOf;
+  if (!rotates) mask &= ~rflags::kAf;
+  const u64 size = row.sized ? 8u << insn.width : 8;
+  if (!rotates && count >= size) mask &= ~rflags::kCf;
+  return mask;
+}
+
+}  // namespace
+
+u64 defined_flags(const Origin& origin, const Case& test) {
+  constexpr u64 kLetters[6] = {rflags::kOf, rflags::kSf, rflags::kZf,
+                               rflags::kAf, rflags::kPf, rflags::kCf};
+  const Row& row = *origin.row;
+  const Insn& insn = origin.insn;
+  if (is_named(row, {"shl", "shr", "sar", "rol", "ror", "rcl", "rcr", "shld", "shrd"})) {
+    u64 count = test.gpr[kRcx];
+    const tcg::OperandSpec& last = row.operands[row.operand_count - 1];
+    if (last.place == Place::kImmediate) count = static_cast<u64>(i64{insn.imm});
+    if (std::string_view(last.name) == "1") count = 1;
+    return defined_after_shift(row, insn, count);
+  }
+  u64 mask = rflags::kArithmetic;
+  for (unsigned i = 0; i < 6; ++i)
+    if (row.flags[i] == '-') mask &= ~kLetters[i];
+  return mask;
+}
+
+Maker host_maker() {
+  static const Maker maker = isa::host_is_intel() ? Maker::kIntel : Maker::kOther;
+  return maker;
+}
+
+void forgive(const Origin& origin, const Case& test, Maker maker, const Outcome& silicon,
+             Outcome& ours) {
+  if (maker != Maker::kIntel) forgive_makers(origin, test, silicon, ours);
+  forgive_faults(*origin.row, silicon, ours);
+  forgive_registers(origin, silicon, ours);
+  if (is_named(*origin.row, {"dpps", "vdpps"})) forgive_sums<u32>(silicon.image, ours.image);
+  if (is_named(*origin.row, {"dppd", "vdppd"})) forgive_sums<u64>(silicon.image, ours.image);
+}
+
+}  // namespace kite::oracle

@@ -1,0 +1,49 @@
+// NativeRunner: cases on the host's own processor, in a child process.
+//
+// A stub loads flags, general registers and, where a case wants it, the extended state with XRSTOR,
+// and jumps to the case's slot. Behind the instruction there a JMP leads back to the stub, which
+// saves everything: no signal in the good case. What faults, or branches elsewhere, comes back by a
+// signal. Parent and child share cases and outcomes, so that a batch costs one message each way. A
+// system call other than those of the protocol becomes a signal.
+#pragma once
+
+#include <sys/types.h>
+
+#include <span>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "tests/isa/oracle/case.h"
+
+namespace kite::oracle {
+
+struct NativeShared;
+
+class NativeRunner {
+ public:
+  NativeRunner() = default;
+  ~NativeRunner();
+  NativeRunner(const NativeRunner&) = delete;
+
+  // Maps the pages and starts the child; fails with the reason on hosts where this cannot work.
+  Result<> start();
+
+  // Where the next batch is put: at most kSlots cases, cases[i] in slot i.
+  Pool& pool();
+  Case* cases();
+  // Runs them; outcomes() until the next batch. A case the child dies of has Outcome::kDied, and a
+  // new child does the rest.
+  Result<> run(u32 count);
+  const Outcome* outcomes() const;
+
+ private:
+  Result<> spawn();
+  void reap();
+  Result<bool> wait_for_batch();
+
+  NativeShared* shared_ = nullptr;
+  pid_t child_ = -1;
+  UniqueFd to_child_, from_child_;
+};
+
+}  // namespace kite::oracle
