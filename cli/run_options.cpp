@@ -4,6 +4,8 @@
 
 #include "base/trace.h"
 #include "cli/arguments.h"
+#include "machine/boards/board.h"
+#include "machine/disk_options.h"
 
 namespace kite {
 
@@ -30,7 +32,7 @@ constexpr const char* kFooter =
 // What needs more than a copy from the command line to the configuration.
 struct Texts {
   std::string memory, memory_backend, cpus, serial, debug_console, timeout;
-  std::vector<std::string> expect, fail_on, devices;
+  std::vector<std::string> expect, fail_on, devices, disks;
 };
 
 CLI::Option* text(CLI::App& app, const char* group, const char* name, std::string& to,
@@ -60,6 +62,10 @@ void add_machine_options(CLI::App& app, RunOptions& options, Texts& given) {
        "bzImage, ELF with PVH note or multiboot header, or a flat image");
   text(app, kBoot, "--initrd", machine.initrd, "FILE", "Initial RAM disk");
   text(app, kBoot, "--append", machine.append, "TEXT", "The kernel's command line");
+  text(app, kBoot, "--firmware", machine.firmware, "FILE",
+       "A BIOS image to start instead of a kernel; implies --machine pc");
+  texts(app, kBoot, "--disk", given.disks, "FILE[,media=cdrom|disk][,readonly=on|off]",
+        "A drive on an IDE channel of --machine pc (repeatable: up to four)");
   text(app, kMachine, "--memory", given.memory, "SIZE", "RAM, such as 512M or 4G (default 512M)");
   text(app, kMachine, "--memory-backend", given.memory_backend, "KIND[,...]",
        "Where RAM comes from (kite list backends)");
@@ -127,6 +133,11 @@ Result<> convert(const CLI::App& app, const Texts& given, MachineConfig& machine
     return fail(ErrorKind::kUsage, "--result: the name of the file is empty");
   for (const std::string& device : given.devices)
     machine.devices.push_back(KITE_TRY(parse_device(device)));
+  if (has("--firmware") && machine.firmware.empty())
+    return fail(ErrorKind::kUsage, "--firmware: the name of the file is empty");
+  for (const std::string& text : given.disks)
+    machine.disks.push_back(KITE_TRY(named("--disk", parse_disk(text))));
+  if (!has("--machine") && !machine.firmware.empty()) machine.machine = kPcBoard;
   machine.expect = given.expect;
   machine.fail_on = given.fail_on;
   return {};
@@ -156,7 +167,7 @@ Result<RunOptions> parse_run_options(const Words& words) {
     return options;
   }
   KITE_CHECK(convert(app, given, options.machine));
-  if (options.machine.kernel.empty())
+  if (options.machine.kernel.empty() && options.machine.firmware.empty())
     return fail(ErrorKind::kUsage,
                 "no kernel given: kite run [OPTIONS] KERNEL (`kite run --help`)");
   return options;

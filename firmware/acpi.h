@@ -49,6 +49,7 @@ struct AcpiFacts {
   bool has_8259 = true;
   bool has_8042 = true;
   bool has_rtc = true;
+  bool has_pci = false;  // bus 0 behind ports CF8h and CFCh
   bool has_vga = false;
   std::array<bool, 4> serial = {true, false, false, false};  // COM1…COM4 at their usual places
 

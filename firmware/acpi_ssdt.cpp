@@ -43,6 +43,7 @@ std::vector<u8> acpi_ssdt(const AcpiFacts& facts) {
   table.add_bytes(aml::name_integer("\\FKBC", facts.has_8042));
   table.add_bytes(aml::name_integer("\\FPIC", facts.has_8259));
   table.add_bytes(aml::name_integer("\\FHPT", static_cast<u32>(facts.hpet.value_or(0))));
+  table.add_bytes(aml::name_integer("\\FPCI", facts.has_pci));
   table.add_bytes(aml::name_integer("\\FPVP", facts.pvpanic_port.value_or(0)));
   aml::Code devices;
   for (u32 i = 0; i < facts.cpus.size(); ++i) aml::append(devices, processor(i));

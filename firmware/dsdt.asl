@@ -7,6 +7,7 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "KITE  ", "KITEDSDT", 0x00000001)
     External (\FKBC, IntObj)    // 1: there is an 8042
     External (\FPIC, IntObj)    // 1: there are 8259s
     External (\FHPT, IntObj)    // address of the HPET, 0: none
+    External (\FPCI, IntObj)    // 1: there is a PCI bus
     External (\FPVP, IntObj)    // port of the pvpanic device, 0: none
 
     // Soft-off. SLP_TYP is kAcpiSleepTypeS5 of firmware/acpi.h.
@@ -121,6 +122,26 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "KITE  ", "KITEDSDT", 0x00000001)
             {
                 IO (Decode16, 0x02E8, 0x02E8, 0x00, 0x08)
                 IRQNoFlags () {3}
+            })
+        }
+
+        // Bus 0 behind configuration mechanism #1. No slot has an interrupt pin that is wired.
+        Device (PCI0)
+        {
+            Name (_HID, EisaId ("PNP0A03"))
+            Name (_UID, Zero)
+            Name (_BBN, Zero)
+            Method (_STA, 0, NotSerialized) { If (\FPCI) { Return (0x0F) } Return (Zero) }
+            Name (_CRS, ResourceTemplate ()
+            {
+                WordBusNumber (ResourceProducer, MinFixed, MaxFixed, PosDecode, 0x0000, 0x0000, 0x00FF, 0x0000, 0x0100)
+                IO (Decode16, 0x0CF8, 0x0CF8, 0x01, 0x08)
+                WordIO (ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange, 0x0000, 0x0000, 0x0CF7, 0x0000, 0x0CF8)
+                WordIO (ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange, 0x0000, 0x0D00, 0xFFFF, 0x0000, 0xF300)
+                DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, Cacheable, ReadWrite,
+                    0x00000000, 0x000A0000, 0x000BFFFF, 0x00000000, 0x00020000)
+                DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
+                    0x00000000, 0xC0000000, 0xFEBFFFFF, 0x00000000, 0x3EC00000)
             })
         }
 

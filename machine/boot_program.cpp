@@ -32,6 +32,11 @@ Result<> BootProgram::check_low_memory() const {
 }
 
 Result<X86State> BootProgram::load() {
+  if (!config_.firmware.empty()) {
+    // It is in ROM already, and finds out for itself what the machine is made of.
+    description_ = fmt::format("firmware {}", config_.firmware);
+    return X86State::after_reset();
+  }
   KITE_CHECK(check_low_memory());
   const u64 ram = memory_size_of(config_);
   std::vector<u8> kernel, initrd;

@@ -85,7 +85,35 @@ Result<> validate_patterns(const MachineConfig& config) {
   return {};
 }
 
+// What only one board has the sockets for.
+Result<> validate_board_options(const MachineConfig& config) {
+  if (config.machine == kPcBoard) return {};
+  if (!config.firmware.empty()) {
+    return fail(ErrorKind::kUsage,
+                "--firmware {}: --machine {} has no ROM socket; --machine {} has", config.firmware,
+                config.machine, kPcBoard);
+  }
+  if (!config.disks.empty()) {
+    return fail(ErrorKind::kUsage,
+                "--disk {}: --machine {} has no disk controller; --machine {} has",
+                config.disks.front().path, config.machine, kPcBoard);
+  }
+  return {};
+}
+
+constexpr std::size_t kMostDisks = 4;  // two IDE channels of two
+
 Result<> validate_boot(const MachineConfig& config) {
+  KITE_CHECK(validate_board_options(config));
+  if (config.disks.size() > kMostDisks) {
+    return fail(ErrorKind::kUsage, "--disk {}: the two IDE channels take {} drives",
+                config.disks[kMostDisks].path, kMostDisks);
+  }
+  if (!config.firmware.empty()) {
+    if (config.kernel.empty() && config.kernel_image.empty()) return {};
+    return fail(ErrorKind::kUsage, "{}: --firmware boots from a disk, not a kernel; leave one out",
+                config.kernel);
+  }
   if (config.kernel.empty() && config.kernel_image.empty()) {
     return fail(ErrorKind::kUsage, "no kernel given: nothing to boot");
   }

@@ -13,6 +13,13 @@
 
 namespace kite {
 
+// One `--disk`.
+struct DiskConfig {
+  std::string path;
+  bool cdrom = false;
+  bool readonly = false;
+};
+
 struct MachineConfig {
   std::string machine = "microvm";  // a name of boards()
   std::string cpu;                  // as find_cpu_model() reads it; empty: the default model
@@ -24,6 +31,9 @@ struct MachineConfig {
   std::vector<u8> kernel_image;  // used in place of `kernel` when not empty
   std::string initrd;            // a file; empty: none
   std::string append;            // the kernel's command line
+
+  std::string firmware;           // a ROM image; empty: Kite starts the kernel itself
+  std::vector<DiskConfig> disks;  // in the order of the IDE channels' places
 
   // --memory and --memory-backend must agree where both name a size.
   std::optional<u64> memory_size;  // bytes

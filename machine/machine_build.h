@@ -17,6 +17,7 @@
 #include "machine/processor.h"
 #include "machine/run_control.h"
 #include "memory/address_space.h"
+#include "memory/backend.h"
 #include "memory/host_memory.h"
 #include "memory/port_space.h"
 
@@ -86,6 +87,11 @@ class MachineBuild {
   CharBackend& serial() { return at_.serial; }
   CharBackend& debug_console() { return at_.debug_console; }
   FirmwareFacts& firmware() { return at_.firmware; }
+
+  AddressSpace& memory() { return at_.memory; }
+  const HostMemory& ram_memory() const { return at_.ram; }
+  // The transaction that the whole board is mapped in.
+  AddressSpace::Edit& edit() { return edit_; }
 
   // RAM from 0 to the hole for memory-mapped devices, the rest from 4 GiB up.
   void ram(Gpa hole_start);

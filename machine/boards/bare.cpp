@@ -8,7 +8,7 @@
 
 namespace kite {
 
-Result<> add_test_ports(MachineBuild& machine) {
+Result<> add_test_ports(MachineBuild& machine, CharBackend& firmware_console) {
   auto& exit_port = machine.chips().add<ExitPort>([&control = machine.control()](u32 status) {
     // The host sees the lowest eight bits of a program's status.
     control.finish(OutcomeKind::kExitValue, static_cast<int>(status & 0xff),
@@ -25,8 +25,13 @@ Result<> add_test_ports(MachineBuild& machine) {
 
   auto& console = machine.chips().add<DebugConsole>(machine.debug_console());
   KITE_CHECK(machine.ports("debug-console", address::kDebugConsole, DebugConsole::kSize, console));
+  auto& firmware = machine.chips().add<DebugConsole>(firmware_console);
   return machine.ports("debug-console", address::kFirmwareDebugConsole, DebugConsole::kSize,
-                       console);
+                       firmware);
+}
+
+Result<> add_test_ports(MachineBuild& machine) {
+  return add_test_ports(machine, machine.debug_console());
 }
 
 Result<> build_bare(MachineBuild& machine) {

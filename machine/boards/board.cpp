@@ -13,6 +13,8 @@ namespace {
 constexpr Board kBoards[] = {
     {"microvm", "no PCI, no firmware: timers, interrupt controllers, serial port, ACPI",
      build_microvm, 255},
+    {kPcBoard, "i440FX and PIIX3: PCI, IDE disks, and a socket for a firmware image", build_pc,
+     255},
     // Without local APICs no processor can start another.
     {"bare", "RAM, serial port, exit port and debug console: for tests", build_bare},
 };

@@ -18,6 +18,9 @@ struct Board {
   unsigned max_cpus = 1;
 };
 
+// The board that has a ROM socket and a disk controller.
+inline constexpr std::string_view kPcBoard = "pc";
+
 // The default one first.
 std::span<const Board> boards();
 // Errors name the closest existing board.

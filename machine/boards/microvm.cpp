@@ -7,7 +7,6 @@
 //   ACPI ─── IRQ 9 ┘                     HPET ──┘ (inputs 16–23; or as IRQ 0 and 8)
 //
 // The A20 gates of i8042 and port 92h lead nowhere: address line 20 always passes.
-#include <atomic>
 #include <chrono>
 
 #include "base/log.h"
@@ -26,38 +25,18 @@
 #include "devices/time/rtc_mc146818.h"
 #include "machine/boards/addresses.h"
 #include "machine/boards/builders.h"
+#include "machine/boards/pc_parts.h"
 #include "machine/machine_build.h"
 
 namespace kite {
 namespace {
 
-// The sixteen ISA interrupt wires, each to both interrupt controllers.
-struct IsaInterrupts {
-  Pic8259Pair* pic = nullptr;
-  IoApic* io_apic = nullptr;
-  // The HPET stands in for the 8254 and the RTC ("legacy replacement", HPET 1.0a 2.3.8).
-  std::atomic<bool> hpet_replaces{false};
-
-  void set(unsigned irq, bool level) {
-    pic->set_irq(irq, level);
-    io_apic->set_irq(irq == irq::kTimer ? irq::kTimerInput : irq, level);
-  }
-  Line line(unsigned irq) {
-    return Line([this, irq](bool level) { set(irq, level); });
-  }
-  // A wire that the HPET may take over.
-  Line replaceable_line(unsigned irq) {
-    return Line([this, irq](bool level) {
-      if (!hpet_replaces.load()) set(irq, level);
-    });
-  }
-};
-
 std::function<void()> reset_by(MachineBuild& machine, const char* source) {
   return [&control = machine.control(), source] { control.request_reset(source); };
 }
 
-// 8259 pair, I/O APIC and local APICs.
+}  // namespace
+
 Result<IsaInterrupts*> add_interrupt_controllers(MachineBuild& machine) {
   auto& isa = machine.chips().join<IsaInterrupts>();
   auto& bus = machine.chips().join<ApicBus>();
@@ -76,6 +55,8 @@ Result<IsaInterrupts*> add_interrupt_controllers(MachineBuild& machine) {
   machine.mmio("io-apic", address::kIoApic, IoApic::kSize, *isa.io_apic);
   return &isa;
 }
+
+namespace {
 
 Hpet::Wiring hpet_wiring(IsaInterrupts& isa) {
   Hpet::Wiring wiring;
@@ -96,7 +77,9 @@ i64 time_of_day() {
       .count();
 }
 
-Result<> add_timers(MachineBuild& machine, IsaInterrupts& isa) {
+}  // namespace
+
+Result<RtcMc146818*> add_timers(MachineBuild& machine, IsaInterrupts& isa) {
   ChipSet& chips = machine.chips();
   auto& pit = chips.add<Pit8254>(machine.clock(), isa.replaceable_line(irq::kTimer));
   KITE_CHECK(machine.ports("8254", address::kPit, 4, pit));
@@ -108,7 +91,7 @@ Result<> add_timers(MachineBuild& machine, IsaInterrupts& isa) {
 
   auto& hpet = chips.add<Hpet>(machine.clock(), hpet_wiring(isa));
   machine.mmio("hpet", address::kHpet, Hpet::kSize, hpet);
-  return {};
+  return &rtc;
 }
 
 Result<> add_serial_and_keyboard(MachineBuild& machine, IsaInterrupts& isa) {
@@ -124,6 +107,8 @@ Result<> add_serial_and_keyboard(MachineBuild& machine, IsaInterrupts& isa) {
   return machine.ports("i8042", address::kI8042Command, 1, keyboard.command_port());
 }
 
+namespace {
+
 std::function<void(u8)> sleep_action(RunControl& control) {
   return [&control](u8 type) {
     if (type == kAcpiSleepTypeS5) {
@@ -135,17 +120,20 @@ std::function<void(u8)> sleep_action(RunControl& control) {
   };
 }
 
+}  // namespace
+
 Result<> add_power_management(MachineBuild& machine, IsaInterrupts& isa) {
   ChipSet& chips = machine.chips();
   auto& pm = chips.add<AcpiPm>(isa.line(irq::kSci), machine.clock(), AcpiPm::TimerWidth::k24,
                                sleep_action(machine.control()));
   KITE_CHECK(machine.ports("acpi-pm", address::kAcpiPm, AcpiPm::kSize, pm));
 
-  auto& reset = chips.add<ResetRegister>(reset_by(machine, "the reset register"));
-  KITE_CHECK(machine.ports("reset", address::kResetRegister, ResetRegister::kSize, reset));
-
   auto& port_92 = chips.add<Port92>(Line(), reset_by(machine, "port 92h"));
   return machine.ports("port-92h", address::kPort92, Port92::kSize, port_92);
+}
+
+ResetRegister& add_reset_register(MachineBuild& machine) {
+  return machine.chips().add<ResetRegister>(reset_by(machine, "the reset register"));
 }
 
 Result<> add_pvpanic(MachineBuild& machine) {
@@ -178,7 +166,7 @@ Result<> add_test_device(MachineBuild& machine, IsaInterrupts& isa) {
                        chip.interrupt_ports());
 }
 
-void describe_to_firmware(MachineBuild& machine) {
+AcpiFacts pc_acpi_facts(MachineBuild& machine) {
   AcpiFacts facts;
   for (unsigned index = 0; index < machine.config().cpus; index++) {
     facts.cpus.push_back({.apic_id = index});
@@ -196,10 +184,8 @@ void describe_to_firmware(MachineBuild& machine) {
   facts.reset = AcpiFacts::Reset{address::kResetRegister, ResetRegister::kResetValue};
   facts.hpet = address::kHpet;
   facts.pvpanic_port = address::kPvpanic;
-  machine.firmware().acpi = std::move(facts);
+  return facts;
 }
-
-}  // namespace
 
 Result<> build_microvm(MachineBuild& machine) {
   machine.ram(address::kRamHoleStart);
@@ -207,10 +193,12 @@ Result<> build_microvm(MachineBuild& machine) {
   KITE_CHECK(add_timers(machine, isa));
   KITE_CHECK(add_serial_and_keyboard(machine, isa));
   KITE_CHECK(add_power_management(machine, isa));
+  KITE_CHECK(machine.ports("reset", address::kResetRegister, ResetRegister::kSize,
+                           add_reset_register(machine)));
   KITE_CHECK(add_pvpanic(machine));
   KITE_CHECK(add_test_ports(machine));
   KITE_CHECK(add_test_device(machine, isa));
-  describe_to_firmware(machine);
+  machine.firmware().acpi = pc_acpi_facts(machine);
   return {};
 }
 
