@@ -29,8 +29,8 @@ constexpr std::string_view kRefusals[] = {
     "xsavec64", "xsetbv", "rdpkru", "wrpkru", "fxsave", "fxsave64", "fxrstor",
     "fxrstor64", "fnstenv", "fldenv", "fnsave", "frstor",
     // Approximations: each make of processor has its own table.
-    "rcpps", "rcpss", "rsqrtps", "rsqrtss", "f2xm1", "fcos", "fsin", "fsincos", "fptan", "fpatan",
-    "fyl2x", "fyl2xp1",
+    "rcpps", "rcpss", "rsqrtps", "rsqrtss", "vrcpps", "vrcpss", "vrsqrtps", "vrsqrtss", "f2xm1",
+    "fcos", "fsin", "fsincos", "fptan", "fpatan", "fyl2x", "fyl2xp1",
     // Whether a mask of zeros may fault is the processor's choice (SDM 2B).
     "maskmovdqu", "vmaskmovdqu", "maskmovq",
     // The host may have instructions for these that the guest's model hides.
