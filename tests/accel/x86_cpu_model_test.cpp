@@ -32,6 +32,23 @@ TEST(CpuModel, Version2HasWhatItsNameSays) {
   EXPECT_TRUE(v2.has(Feature::kVme));
 }
 
+TEST(CpuModel, Version3HasWhatItsNameSaysAndNoMore) {
+  const CpuModel v3 = model("x86-64-v3");
+  for (Feature feature : {Feature::kAvx, Feature::kAvx2, Feature::kBmi1, Feature::kBmi2,
+                          Feature::kF16c, Feature::kFma, Feature::kLzcnt, Feature::kMovbe,
+                          Feature::kXsave, Feature::kSse42, Feature::kPopcnt, Feature::kCx16})
+    EXPECT_TRUE(v3.has(feature)) << static_cast<int>(feature);
+  for (Feature feature :
+       {Feature::kAes, Feature::kSha, Feature::kAdx, Feature::kPku, Feature::kVaes, Feature::kGfni})
+    EXPECT_FALSE(v3.has(feature)) << static_cast<int>(feature);
+  EXPECT_EQ(v3.xcr0_bits(), xcr0::kX87 | xcr0::kSse | xcr0::kAvx);
+}
+
+TEST(CpuModel, MaxHasEveryFeatureThatHasAName) {
+  for (const FeatureName& known : feature_names())
+    EXPECT_TRUE(model("max").has(known.feature)) << known.name;
+}
+
 TEST(CpuModel, CpuidReadsAsAnAmdProcessorOfFamily15Model107) {
   CpuModel v2 = model("x86-64-v2");
   CpuidLeaf vendor = v2.leaf(0, 0);
