@@ -128,7 +128,7 @@ int upper_halves() {
   clear_state();
   fill();
   asm volatile(
-      "vpcmpeqd %%xmm0, %%xmm0, %%xmm0; vinsertf128 $1, %%xmm0, %%ymm0, %%ymm9; "
+      "vpcmpeqd %%xmm0, %%xmm0, %%xmm0; vinsertf128 $1, %%xmm0, %%ymm1, %%ymm9; "
       "vxorps %%xmm0, %%xmm0, %%xmm0; xsave %0"
       : "+m"(area)
       : "a"(7), "d"(0));
