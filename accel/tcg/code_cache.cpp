@@ -192,7 +192,8 @@ Block* CodeCache::build(CodePage& page, u64 linear, u64 room) {
       if (scratch_.empty()) return build_crossing(page, linear, room);
       break;
     }
-    if (insn.base == kBlockRip) insn.disp += static_cast<i32>(at - start);
+    if (insn.base == kBlockRip)
+      insn.disp = static_cast<i32>(static_cast<u32>(insn.disp) + static_cast<u32>(at - start));
     at += insn.length;
     insn.next_offset = static_cast<u16>(at - start);
     if (ends_here(insn)) break;

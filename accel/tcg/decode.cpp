@@ -38,6 +38,22 @@ bool needs_register(const Row& row) {
                      [](auto& operand) { return operand.place == Place::kModRmRegister; });
 }
 
+// A RIP-relative operand almost 2 GiB ahead: its displacement counts from the next instruction
+// again, and what lies between stands for a moment in the register that is none.
+template <unsigned kWidth>
+Flow execute_far_relative(Cpu& cpu, const Insn& insn) {
+  const Row& row = rows()[insn.row];
+  const bool locked = insn.lock || row.attributes.has(always_locked);
+  Insn again = insn;
+  again.disp = static_cast<i32>(static_cast<u32>(insn.disp) - insn.next_offset);
+  cpu.gpr[kNoRegister] = insn.next_offset;
+  const Flow flow = row.handler(kWidth, locked ? Shape::kLocked : Shape::kMemory)(cpu, again);
+  cpu.gpr[kNoRegister] = 0;
+  return flow;
+}
+constexpr Handler kFarRelative[] = {&execute_far_relative<0>, &execute_far_relative<1>,
+                                    &execute_far_relative<2>, &execute_far_relative<3>};
+
 Flow raise_undefined(Cpu& cpu, const Insn&) {
   return cpu.undefined_opcode();
 }
@@ -114,6 +130,7 @@ class DecodeRun {
   u8 byte_register(u8 number) const;
   bool vex_is_legal(const Row& row) const;
   Handler choose(const Row& row) const;
+  bool is_far_relative() const;
   DecodeStatus finish(Handler handler);
 
   const Decoder& decoder_;
@@ -415,6 +432,12 @@ bool DecodeRun::vex_is_legal(const Row& row) const {
   return has_sib_ && index != insn_.reg && index != insn_.vreg && insn_.reg != insn_.vreg;
 }
 
+// Would the displacement, counted from the start of a block rather than from the next instruction,
+// leave its 32 bits?
+bool DecodeRun::is_far_relative() const {
+  return insn_.base == kBlockRip && insn_.disp > 0x7fffffff - static_cast<i32>(kPageSize);
+}
+
 // What the mode forbids is decided here, once, not each time the instruction runs.
 Handler DecodeRun::choose(const Row& row) const {
   const Attributes a = row.attributes;
@@ -433,8 +456,9 @@ Handler DecodeRun::choose(const Row& row) const {
   if (a.has(cpl0) && mode_.cpl != 0) return &raise_protection;
   const bool locked = lock_ || (a.has(always_locked) && insn_.is_memory);
   const Shape shape = locked ? Shape::kLocked : insn_.is_memory ? Shape::kMemory : Shape::kRegister;
-  return row.handler(row.by_length ? vex_l_ : operand_width_,
-                     row.encoding.has_modrm || lock_ ? shape : Shape::kRegister);
+  const unsigned width = row.by_length ? vex_l_ : operand_width_;
+  if (is_far_relative()) return kFarRelative[width];
+  return row.handler(width, row.encoding.has_modrm || lock_ ? shape : Shape::kRegister);
 }
 
 DecodeStatus DecodeRun::finish(Handler handler) {
@@ -454,7 +478,8 @@ DecodeStatus DecodeRun::finish(Handler handler) {
   insn_.address_kind = !code64()                  ? AddressKind::kSegmented
                        : insn_.address_width == 3 ? AddressKind::kSimple
                                                   : AddressKind::kLong32;
-  if (insn_.base == kBlockRip) insn_.disp += static_cast<i32>(at_);
+  if (insn_.base == kBlockRip)
+    insn_.disp = static_cast<i32>(static_cast<u32>(insn_.disp) + static_cast<u32>(at_));
   return DecodeStatus::kOk;
 }
 

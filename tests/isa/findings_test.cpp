@@ -102,5 +102,12 @@ TEST_F(Findings, StoreThatUnderflowsUnmaskedTellsNoLossOfPrecision) {
   EXPECT_EQ(fsw(), 0x8090);
 }
 
+TEST_F(Findings, RipRelativeOperandMayLieTwoGigabytesAhead) {
+  const Outcome& after =
+      run({0x48, 0x8d, 0x05, 0xff, 0xff, 0xff, 0x7f});  // lea rax, [rip+7FFFFFFFh]
+  EXPECT_EQ(after.gpr[kRax], kCodeBase + 7 + 0x7fffffff);
+  EXPECT_EQ(run({0xf6, 0x05, 0xff, 0xff, 0xff, 0x7f, 1}).cr2, kCodeBase + 7 + 0x7fffffff);
+}
+
 }  // namespace
 }  // namespace kite::oracle

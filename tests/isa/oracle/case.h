@@ -35,9 +35,10 @@ struct alignas(64) Image {
 struct Case {
   std::array<u8, 16> code = {};
   u8 length = 0;
-  bool vectors = false;  // loads and compares the image
-  u8 image = 0;          // number in the Pool
-  u64 rip = 0;           // of the slot
+  bool vectors = false;   // loads and compares the image
+  u8 image = 0;           // number in the Pool
+  u32 register_seed = 0;  // of fill_registers(), which some of `gpr` still follow
+  u64 rip = 0;            // of the slot
   u64 rflags = 2;
   std::array<u64, 16> gpr = {};
 };

@@ -112,7 +112,8 @@ class CaseMaker {
     }
     if (!decode()) return {};
     test_.rip = kCodeBase + slot_ * kSlotSize;
-    fill_registers(test_.gpr, random_());
+    test_.register_seed = static_cast<u32>(random_());
+    fill_registers(test_.gpr, test_.register_seed);
     test_.image = static_cast<u8>(random_.below(64));
     test_.rflags = rflags::kFixed | (random_() & rflags::kArithmetic);
     if (random_.one_in(4)) test_.rflags |= rflags::kDf;
