@@ -21,10 +21,14 @@ u32 idt_error(const Fault& event) {
   return static_cast<u32>(event.vector) * 8 | selector_error::kIdt | external_bit(event);
 }
 
-// A fault sets RF in the flags it saves, so that an instruction breakpoint is not taken again (SDM
-// 3B 17.3.1.1).
+// A fault sets RF in the flags it saves, so that an instruction breakpoint is not taken again;
+// traps and INT n save it clear (SDM 3B 17.3.1.1). Without breakpoints RF is not looked after
+// between instructions: what IRET loaded may still be there, long after the one instruction it is
+// for.
 u64 saved_flags(const Cpu& cpu, const Fault& event) {
-  return cpu.rflags() | (event.kind == Fault::Kind::kFault ? rflags::kRf : 0);
+  if (event.kind == Fault::Kind::kFault) return cpu.rflags() | rflags::kRf;
+  const bool kept = event.kind == Fault::Kind::kExternal && (cpu.dr7 & dr7::kEnables);
+  return cpu.rflags() & ~(kept ? 0 : rflags::kRf);
 }
 
 u64 flags_after(const Cpu& cpu, bool interrupt_gate) {

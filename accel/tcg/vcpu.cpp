@@ -127,6 +127,8 @@ void TcgVcpu::after_instruction(bool was_stepping) {
   if (!cpu_.pending_debug) return;
   cpu_.dr6 = (cpu_.dr6 & ~u64{0xf}) | cpu_.pending_debug;
   cpu_.pending_debug = 0;
+  cpu_.halted = false;  // a trap behind HLT ends it (SDM 2A "HLT")
+  cpu_.attention &= ~kAttendHalt;
   cpu_.raise(kDebugException, Fault::Kind::kTrap);
   cpu_.deliver(cpu_.rip);
 }

@@ -33,4 +33,12 @@ void ResetRegister::write_byte(u64, u8 value) {
   if (rising && on_reset_) on_reset_();
 }
 
+u64 ResetRegister::Ports::read(u64 offset, unsigned size) {
+  return offset == 1 && size == 1 ? chip_.read(0, 1) : ~u64{0};
+}
+
+void ResetRegister::Ports::write(u64 offset, u64 value, unsigned size) {
+  if (offset == 1 && size == 1) chip_.write(0, value, 1);
+}
+
 }  // namespace kite

@@ -22,11 +22,26 @@ class ResetRegister : public Device, public ByteRegisters {
   void reset() override;
   void transfer(Archive& archive) override;
 
+  // Four ports of which the register is the second: CF8h to CFBh. As on the chip it answers to
+  // bytes only, because a doubleword at CF8h is the PCI bus's CONFIG_ADDRESS.
+  IoHandler& config_address_ports() { return ports_; }
+
  protected:
   u8 read_byte(u64 offset) override;
   void write_byte(u64 offset, u8 value) override;
 
  private:
+  class Ports : public IoHandler {
+   public:
+    explicit Ports(ResetRegister& chip) : chip_(chip) {}
+    u64 read(u64 offset, unsigned size) override;
+    void write(u64 offset, u64 value, unsigned size) override;
+
+   private:
+    ResetRegister& chip_;
+  };
+
+  Ports ports_{*this};
   std::function<void()> on_reset_;  // called without the lock
   std::mutex mutex_;                // guards value_
   u8 value_ = 0;

@@ -193,8 +193,8 @@ Result<> build_microvm(MachineBuild& machine) {
   KITE_CHECK(add_timers(machine, isa));
   KITE_CHECK(add_serial_and_keyboard(machine, isa));
   KITE_CHECK(add_power_management(machine, isa));
-  KITE_CHECK(machine.ports("reset", address::kResetRegister, ResetRegister::kSize,
-                           add_reset_register(machine)));
+  KITE_CHECK(machine.ports("reset", address::kPciConfigAddress, 4,
+                           add_reset_register(machine).config_address_ports()));
   KITE_CHECK(add_pvpanic(machine));
   KITE_CHECK(add_test_ports(machine));
   KITE_CHECK(add_test_device(machine, isa));

@@ -53,8 +53,8 @@ std::string how_to_get_kernels() {
          "; ./runtests and tests/boot/prepare get it";
 }
 
-std::string boot_initramfs() {
-  std::ifstream program(KITE_BOOT_INIT, std::ios::binary);
+std::string boot_initramfs(const std::string& init) {
+  std::ifstream program(init, std::ios::binary);
   if (!program) return "";
   std::stringstream bytes;
   bytes << program.rdbuf();
@@ -65,7 +65,7 @@ std::string boot_initramfs() {
 }
 
 ProgramRun boot(const Boot& wanted) {
-  const std::string made = wanted.initramfs.empty() ? boot_initramfs() : "";
+  const std::string made = wanted.initramfs.empty() ? boot_initramfs(wanted.init) : "";
   const std::string initramfs = made.empty() ? wanted.initramfs : made;
   std::vector<std::string> words = {
       KITE_PROGRAM,  "run",      "--accel", "tcg",       "--memory",

@@ -17,8 +17,9 @@ std::string find_kernel(Kernel kernel);
 // Why find_kernel() found nothing, and what to do about it.
 std::string how_to_get_kernels();
 
-// Writes the initramfs to a file and returns its path. Empty: this build has no /init.
-std::string boot_initramfs();
+// Writes an initramfs with that program as /init to a file and returns its path. Empty: this build
+// has none.
+std::string boot_initramfs(const std::string& init = KITE_BOOT_INIT);
 
 // Debian's 32-bit busybox with tests/boot/busybox_init, or empty.
 std::string busybox_i386_initramfs();
@@ -29,7 +30,8 @@ struct Boot {
   std::string append = {};          // more for the kernel's command line
   std::string memory = "256M";
   std::vector<std::string> options = {};
-  std::string initramfs = {};  // empty: boot_initramfs()
+  std::string init = KITE_BOOT_INIT;
+  std::string initramfs = {};  // empty: boot_initramfs(init)
   int limit_seconds = 240;
 };
 

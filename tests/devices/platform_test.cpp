@@ -34,6 +34,19 @@ TEST(ResetRegister, TheFadtsValueResetsByItself) {
   EXPECT_EQ(resets, 1);
 }
 
+TEST(ResetRegister, ADoublewordAtItsPortIsPcisAndResetsNothing) {
+  int resets = 0;
+  ResetRegister chip([&] { ++resets; });
+  IoHandler& ports = chip.config_address_ports();
+  ports.write(0, 0x80000600, 4);
+  ports.write(1, 0x0606, 2);
+  EXPECT_EQ(resets, 0);
+  EXPECT_EQ(ports.read(0, 4) & 0xffffffff, 0xffffffffu);
+  ports.write(1, 0x06, 1);
+  EXPECT_EQ(resets, 1);
+  EXPECT_EQ(ports.read(1, 1), 0x06u);
+}
+
 TEST(ResetRegister, AfterAResetTheNextEdgeCountsAgain) {
   int resets = 0;
   ResetRegister chip([&] { ++resets; });

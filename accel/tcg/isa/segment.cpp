@@ -148,6 +148,7 @@ Flow load_system(Cpu& cpu, u16 selector, bool is_task, Segment& target) {
   if (segment.s || (is_task ? !task : segment.type != system_type::kLdt))
     return cpu.general_protection(code);
   if (!segment.present) return cpu.raise_with_code(kSegmentNotPresent, code);
+  if (cpu.long_mode() && !cpu.canonical(segment.base)) return cpu.general_protection(code);
   if (is_task) {
     segment.type |= system_type::kBusy;
     u8 access = static_cast<u8>(bits(raw[0], 47, 40));

@@ -94,7 +94,8 @@ constexpr auto mov_to_dr = [](Cpu& cpu, const Insn& insn, u8 number, auto) {
   if (number == 6) cpu.dr6 = (value & 0xe00f) | dr6::kFixed;
   if (number == 7) {
     cpu.dr7 = (value & 0xffff2bff) | dr7::kFixed;
-    cpu.tlb.flush_all();  // accesses under a breakpoint must not hit
+    cpu.system_flags &= ~rflags::kRf;  // it was for this instruction or one before
+    cpu.tlb.flush_all();               // accesses under a breakpoint must not hit
     cpu.update_mode();
   }
   return cpu.leave(insn);
