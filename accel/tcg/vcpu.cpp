@@ -82,8 +82,11 @@ inline void TcgVcpu::finish_block(const Insn& last, Flow flow) {
     return;
   const bool at_instruction = cpu_.fault.kind == Fault::Kind::kFault;
   cpu_.rip = cpu_.this_rip(last);
+  const bool completed = cpu_.fault.kind == Fault::Kind::kSoftwareInterrupt;
   cpu_.deliver(at_instruction ? cpu_.rip : cpu_.next_rip(last));
-  cpu_.pending_debug = 0;
+  const u64 pending = std::exchange(cpu_.pending_debug, 0);
+  // What a MOV SS in front put off is taken as soon as INT n has reached its handler.
+  if (completed && pending) take_debug_trap(pending);
 }
 
 // A block that is traced, or a single instruction under TF, breakpoints or an interrupt shadow.
@@ -124,9 +127,12 @@ void TcgVcpu::after_instruction(bool was_stepping) {
   // MOV SS puts its traps off; STI only interrupts (SDM 3A 6.8.3).
   if (std::exchange(cpu_.debug_shadow, false)) return;
   if (was_stepping) cpu_.pending_debug |= dr6::kBs;
-  if (!cpu_.pending_debug) return;
-  cpu_.dr6 = (cpu_.dr6 & ~u64{0xf}) | cpu_.pending_debug;
-  cpu_.pending_debug = 0;
+  if (const u64 pending = std::exchange(cpu_.pending_debug, 0)) take_debug_trap(pending);
+}
+
+// `causes`: bits of DR6.
+void TcgVcpu::take_debug_trap(u64 causes) {
+  cpu_.dr6 = (cpu_.dr6 & ~u64{0xf}) | causes;
   cpu_.halted = false;  // a trap behind HLT ends it (SDM 2A "HLT")
   cpu_.attention &= ~kAttendHalt;
   cpu_.raise(kDebugException, Fault::Kind::kTrap);

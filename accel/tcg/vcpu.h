@@ -40,6 +40,7 @@ class TcgVcpu final : public Vcpu {
   void run_carefully(Block& block);
   void finish_block(const Insn& last, Flow flow);
   void after_instruction(bool was_stepping);
+  void take_debug_trap(u64 causes);
   bool instruction_breakpoint();
   void deliver_event(u8 vector);
 

@@ -305,6 +305,19 @@ TEST_F(TcgSystem, ASingleStepTrapBehindHltEndsTheHalt) {
   EXPECT_EQ(end.gpr[kRcx], 1u);
 }
 
+TEST_F(TcgSystem, AWatchpointThatMovSsPutsOffIsTakenInTheHandlerOfTheNextInt) {
+  handle(kDebugException,
+         {0x48, 0xff, 0xc3, 0x48, 0x8b, 0x0c, 0x24, 0x48, 0xcf});  // inc rbx; mov rcx, [rsp]
+  handle(kBreakpoint, {0x48, 0x89, 0xd8, 0x48, 0xcf});             // mov rax, rbx
+  // DR0 = kData; DR7: L0, reads and writes, 4 bytes; mov ss, [kData]; int3
+  const X86State end =
+      run({0xb8, 0x00, 0x50, 0x00, 0x00, 0x0f, 0x23, 0xc0, 0xb8, 0x01, 0x04, 0x0f,
+           0x00, 0x0f, 0x23, 0xf8, 0x8e, 0x14, 0x25, 0x00, 0x50, 0x00, 0x00, 0xcc});
+  EXPECT_EQ(end.gpr[kRbx], 1u);
+  EXPECT_EQ(end.gpr[kRax], 1u);                             // #DB came first
+  EXPECT_EQ(end.gpr[kRcx], kHandlers + kBreakpoint * 16u);  // and found INT3 delivered
+}
+
 TEST_F(TcgSystem, AnLdtAtANonCanonicalBaseIsRefused) {
   put(kGdt + 0x20, 0x0000820000000067);
   put(kGdt + 0x28, 0x00aaaaaa);
