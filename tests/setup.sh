@@ -254,6 +254,69 @@ fetch_busybox() {
   unpack_package busybox-static "$guests/$1.new" && mv "$guests/$1.new/bin/busybox" "$guests/$1" && rm -rf "$guests/$1.new"
 }
 
+# prepare_package PACKAGE FOLDER FILE…: these files of a Debian package, in build/guests/FOLDER.
+prepare_package() {
+  package=$1 target=$guests/$2; shift 2
+  [ ! -d "$target" ] || return 0
+  have_debian_packages || { note "no Debian packages for this host, so no $package"; return 1; }
+  say "$package, downloaded and unpacked, not installed"
+  rm -rf "$target.new" "$target.unpacked"
+  mkdir -p "$target.new" "$target.unpacked"
+  with_lists unpack_package "$package" "$target.unpacked" && for file in "$@"; do
+    cp "$target.unpacked/$file" "$target.new/" || break
+  done && mv "$target.new" "$target"
+  status=$?
+  rm -rf "$target.new" "$target.unpacked"
+  return $status
+}
+
+# A CD-ROM with GRUB on the serial port, which starts ENTRY (GRUB's commands) after a second.
+# make_grub_image IMAGE TOOLS ENTRY FILE…: TOOLS is where GRUB and xorriso were unpacked.
+make_grub_image() {
+  image=$1 tools=$2 entry=$3; shift 3
+  tree=$(mktemp -d) || return 1
+  mkdir -p "$tree/boot/grub"
+  cat >"$tree/boot/grub/grub.cfg" <<END
+serial --unit=0 --speed=115200
+terminal_input serial
+terminal_output serial
+set timeout=1
+menuentry "Kite boot test" { $entry }
+END
+  cp "$@" "$tree/boot/" &&
+    LD_LIBRARY_PATH=$tools/usr/lib/x86_64-linux-gnu:$tools/lib/x86_64-linux-gnu "$tools/usr/bin/grub-mkimage" \
+      -d "$tools/usr/lib/grub/i386-pc" -O i386-pc-eltorito -p /boot/grub -o "$tree/boot/grub/eltorito.img" \
+      biosdisk iso9660 serial terminal normal configfile linux linux16 multiboot &&
+    LD_LIBRARY_PATH=$tools/usr/lib/x86_64-linux-gnu "$tools/usr/bin/xorriso" -as mkisofs -quiet -R \
+      -b boot/grub/eltorito.img -no-emul-boot -boot-load-size 4 -boot-info-table -o "$image.new" "$tree" 2>/dev/null &&
+    mv "$image.new" "$image"
+  status=$?
+  rm -rf "$tree"
+  return $status
+}
+
+# build/guests/grub/linux.iso and memtest.iso; the cloud kernel, initramfs.gz and memtest86+ are there already.
+prepare_grub() {
+  [ ! -d "$guests/grub" ] || return 0
+  have_debian_packages || { note 'no Debian packages for this host, so no GRUB'; return 1; }
+  say 'GRUB and xorriso, downloaded and unpacked, not installed'
+  tools=$(mktemp -d) || return 1
+  mkdir -p "$guests/grub.new"
+  status=0
+  for package in grub-common grub-pc-bin xorriso libisoburn1 libisofs6 libburn4 libjte2 libdevmapper1.02.1; do
+    with_lists unpack_package "$package" "$tools" || { status=1; break; }
+  done
+  # The image is a relative path as often as not; the tools run where this script runs.
+  [ $status = 0 ] &&
+    make_grub_image "$guests/grub.new/linux.iso" "$tools" 'linux /boot/vmlinuz console=ttyS0 panic=-1
+      initrd /boot/initramfs.gz' "$guests/linux-cloud/vmlinuz" "$guests/initramfs.gz" &&
+    make_grub_image "$guests/grub.new/memtest.iso" "$tools" 'linux /boot/memtest86+x64.bin console=ttyS0,115200' \
+      "$guests/memtest/memtest86+x64.bin" && mv "$guests/grub.new" "$guests/grub"
+  status=$?
+  rm -rf "$tools" "$guests/grub.new"
+  return $status
+}
+
 # What tests/boot/busybox_init prints when user space runs.
 user_space_marker='kite: user space is up'
 
