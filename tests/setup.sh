@@ -295,6 +295,14 @@ END
   return $status
 }
 
+# unpack_packages FOLDER PACKAGE…
+unpack_packages() {
+  into=$1; shift
+  for each in "$@"; do
+    with_lists unpack_package "$each" "$into" || return 1
+  done
+}
+
 # build/guests/grub/linux.iso and memtest.iso; the cloud kernel, initramfs.gz and memtest86+ are there already.
 prepare_grub() {
   [ ! -d "$guests/grub" ] || return 0
@@ -302,12 +310,7 @@ prepare_grub() {
   say 'GRUB and xorriso, downloaded and unpacked, not installed'
   tools=$(mktemp -d) || return 1
   mkdir -p "$guests/grub.new"
-  status=0
-  for package in grub-common grub-pc-bin xorriso libisoburn1 libisofs6 libburn4 libjte2 libdevmapper1.02.1; do
-    with_lists unpack_package "$package" "$tools" || { status=1; break; }
-  done
-  # The image is a relative path as often as not; the tools run where this script runs.
-  [ $status = 0 ] &&
+  unpack_packages "$tools" grub-common grub-pc-bin xorriso libisoburn1 libisofs6 libburn4 libjte2 libdevmapper1.02.1 &&
     make_grub_image "$guests/grub.new/linux.iso" "$tools" 'linux /boot/vmlinuz console=ttyS0 panic=-1
       initrd /boot/initramfs.gz' "$guests/linux-cloud/vmlinuz" "$guests/initramfs.gz" &&
     make_grub_image "$guests/grub.new/memtest.iso" "$tools" 'linux /boot/memtest86+x64.bin console=ttyS0,115200' \

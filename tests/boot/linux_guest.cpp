@@ -48,8 +48,13 @@ std::string busybox_i386_initramfs() {
   return in_guests("initramfs-i386.gz");
 }
 
+std::string find_guest(const std::string& name) {
+  const fs::path file = guests_folder() / name;
+  return fs::exists(file) ? file : "";
+}
+
 std::string how_to_get_kernels() {
-  return "no such kernel in " + guests_folder().string() +
+  return "no such kernel or image in " + guests_folder().string() +
          "; ./runtests and tests/boot/prepare get it";
 }
 

@@ -14,7 +14,9 @@ enum class Kernel { kCloud, kGeneric, k686, k686Pae };
 // The kernel's image in $KITE_GUESTS, or in build/guests of the source tree, where
 // tests/boot/prepare puts it. Empty: there is none.
 std::string find_kernel(Kernel kernel);
-// Why find_kernel() found nothing, and what to do about it.
+// Another file of that folder, such as "seabios/bios.bin". Empty: it is not there.
+std::string find_guest(const std::string& name);
+// Why they found nothing, and what to do about it.
 std::string how_to_get_kernels();
 
 // Writes an initramfs with that program as /init to a file and returns its path. Empty: this build

@@ -1,0 +1,101 @@
+// Programs that find out for themselves what machine they are on: SeaBIOS, GRUB, memtest86+.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/boot/linux_guest.h"
+
+namespace kite::test {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr const char* kBios = "seabios/bios-256k.bin";
+constexpr const char* kMemtest = "memtest/memtest86+x64.bin";
+
+#define SKIP_WITHOUT(file) \
+  if (find_guest(file).empty()) GTEST_SKIP() << (file) << ": " << how_to_get_kernels();
+
+std::string words_of(const ProgramRun& run) {
+  return "stdout:\n" + run.out + "\nstderr:\n" + run.err;
+}
+
+// On the interpreter, so that every host runs the same test.
+ProgramRun run_until(const std::string& expected, std::vector<std::string> options) {
+  constexpr int kLimit = 250;
+  std::vector<std::string> words = {KITE_PROGRAM, "run",       "--accel",
+                                    "tcg",        "--timeout", std::to_string(kLimit)};
+  if (!expected.empty()) words.insert(words.end(), {"--expect", expected});
+  words.insert(words.end(), options.begin(), options.end());
+  return run_program(words, kLimit + 20);
+}
+
+class SeaBios : public testing::TestWithParam<const char*> {};
+
+TEST_P(SeaBios, StartsFromItsRomAndFindsNothingToBoot) {
+  SKIP_WITHOUT(GetParam());
+  const ProgramRun run = run_until(
+      "No bootable device", {"--memory", "64M", "--verbose", "--firmware", find_guest(GetParam())});
+  EXPECT_EQ(run.status, 0) << words_of(run);
+  EXPECT_THAT(run.out, HasSubstr("Press ESC for boot menu"));
+  EXPECT_THAT(run.err, HasSubstr("firmware: Found QEMU fw_cfg")) << "port 402h is not in the log";
+  EXPECT_THAT(run.err, HasSubstr("parse DSDT")) << "the ACPI tables were not taken";
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, SeaBios,
+                         testing::Values("seabios/bios.bin", "seabios/bios-256k.bin"),
+                         [](const auto& info) {
+                           return std::string(info.index == 0 ? "of_128_KiB" : "of_256_KiB");
+                         });
+
+TEST(SeaBiosDisk, BootsASectorFromADisk) {
+  SKIP_WITHOUT(kBios);
+  // mov ax, 0x0e4b; int 10h (teletype 'K'); mov al, 1; out 0f4h, al; jmp $
+  std::string disk("\xb8\x4b\x0e\xcd\x10\xb0\x01\xe6\xf4\xeb\xfe", 11);
+  disk.resize(510);
+  disk += "\x55\xaa";
+  disk.resize(64 * 1024);
+  const std::string path = testing::TempDir() + "kite-boot-sector-" + std::to_string(::getpid());
+  std::ofstream(path, std::ios::binary) << disk;
+  const ProgramRun run =
+      run_until("", {"--memory", "64M", "--firmware", find_guest(kBios), "--disk", path});
+  std::filesystem::remove(path);
+  EXPECT_EQ(run.status, 3) << words_of(run);
+  EXPECT_THAT(run.out, HasSubstr("Booting from Hard Disk"));
+}
+
+TEST(Grub, ShowsItsMenuAndStartsLinuxWhichPowersOff) {
+  SKIP_WITHOUT(kBios);
+  SKIP_WITHOUT("grub/linux.iso");
+  const ProgramRun run = run_until("", {"--memory", "256M", "--firmware", find_guest(kBios),
+                                        "--disk", find_guest("grub/linux.iso")});
+  EXPECT_EQ(run.status, 0) << words_of(run);
+  EXPECT_THAT(run.out, HasSubstr("GNU GRUB"));
+  EXPECT_THAT(run.out, HasSubstr("Kite boot test"));
+  EXPECT_THAT(run.out, HasSubstr("kite: user space is up"));
+}
+
+TEST(Grub, StartsMemtest86Plus) {
+  SKIP_WITHOUT(kBios);
+  SKIP_WITHOUT("grub/memtest.iso");
+  const ProgramRun run =
+      run_until("Memtest86. v[0-9]", {"--memory", "64M", "--firmware", find_guest(kBios), "--disk",
+                                      find_guest("grub/memtest.iso") + ",media=cdrom,readonly=on"});
+  EXPECT_EQ(run.status, 0) << words_of(run);
+}
+
+TEST(Memtest86Plus, TestsTheMemoryAndFindsNoErrors) {
+  SKIP_WITHOUT(kMemtest);
+  // The fourth of its tests: what the first three found stands on the screen.
+  const ProgramRun run =
+      run_until("#3 ", {"--machine", "pc", "--memory", "16M", "--fail-on", "Errors: *[1-9]",
+                        "--append", "console=ttyS0,115200", find_guest(kMemtest)});
+  EXPECT_EQ(run.status, 0) << words_of(run);
+  EXPECT_THAT(run.out, HasSubstr("Errors: 0"));
+}
+
+}  // namespace
+}  // namespace kite::test
