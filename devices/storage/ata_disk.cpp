@@ -45,8 +45,8 @@ AtaDisk::AtaDisk(std::unique_ptr<DiskImage> image)
     : IdeDrive(0),
       image_(std::move(image)),
       sectors_(std::min(image_->size() / kSector, kMost48Bit)),
-      cylinders_(
-          static_cast<u16>(std::min<u64>(sectors_ / (kHeads * kSectorsPerTrack), kMostCylinders))) {
+      cylinders_(static_cast<u16>(
+          std::clamp<u64>(sectors_ / (kHeads * kSectorsPerTrack), 1, kMostCylinders))) {
   AtaDisk::reset();
 }
 
