@@ -21,6 +21,7 @@ constexpr const char* kFooter =
     "\nExamples:\n"
     "  kite run --append console=ttyS0 --initrd initramfs.cpio.gz bzImage\n"
     "  kite run --memory 1G --serial file:console.log --timeout 60 --expect 'login:' bzImage\n"
+    "  kite run --firmware /usr/share/seabios/bios-256k.bin --disk system.iso\n"
     "  kite run --accel tcg --trace int,pio=trace.log --no-reboot vmlinux\n"
     "\n"
     "On a terminal: Ctrl-a x leaves, Ctrl-a h lists the keys.\n"
