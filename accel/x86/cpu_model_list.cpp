@@ -30,18 +30,18 @@ constexpr Feature kVersion2[] = {
 
 // What the level x86-64-v3 adds (x86-64 psABI 3.1.1), and what makes switching tasks cheaper.
 constexpr Feature kVersion3[] = {
-    Feature::kAvx,   Feature::kAvx2, Feature::kFma,  Feature::kF16c, Feature::kMovbe,
-    Feature::kLzcnt, Feature::kBmi1, Feature::kBmi2, Feature::kFsrm,
+    Feature::kAvx,   Feature::kAvx2,     Feature::kFma,    Feature::kF16c,
+    Feature::kMovbe, Feature::kLzcnt,    Feature::kBmi1,   Feature::kBmi2,
+    Feature::kFsrm,  Feature::kXsaveopt, Feature::kXsavec, Feature::kXgetbv1,
 };
 
 // Everything else.
 constexpr Feature kBeyond[] = {
-    Feature::kTscAdjust,  Feature::kAdx,        Feature::kRdseed,    Feature::kRdpid,
-    Feature::kClflushopt, Feature::kClwb,       Feature::kSerialize, Feature::kWbnoinvd,
-    Feature::kPrefetchw,  Feature::kAes,        Feature::kPclmulqdq, Feature::kSha,
-    Feature::kGfni,       Feature::kXsaveopt,   Feature::kXsavec,    Feature::kXgetbv1,
-    Feature::kPku,        Feature::kMtrr,       Feature::kMce,       Feature::kMca,
-    Feature::kVaes,       Feature::kVpclmulqdq,
+    Feature::kTscAdjust,  Feature::kAdx,  Feature::kRdseed,     Feature::kRdpid,
+    Feature::kClflushopt, Feature::kClwb, Feature::kSerialize,  Feature::kWbnoinvd,
+    Feature::kPrefetchw,  Feature::kAes,  Feature::kPclmulqdq,  Feature::kSha,
+    Feature::kGfni,       Feature::kPku,  Feature::kMtrr,       Feature::kMce,
+    Feature::kMca,        Feature::kVaes, Feature::kVpclmulqdq,
 };
 
 constexpr std::span<const Feature> kAll[] = {kBaseline, kVersion2, kVersion3, kBeyond};
