@@ -136,6 +136,7 @@ Result<> build_pc(MachineBuild& machine) {
   KITE_CHECK(add_ide(machine, isa));
   KITE_CHECK(add_pvpanic(machine));
   KITE_CHECK(add_consoles(machine));
+  KITE_CHECK(add_test_device(machine, isa));
   machine.firmware().acpi = pc_acpi_facts(machine);
   machine.firmware().acpi->has_pci = true;
   fill_pc_cmos(machine, rtc);

@@ -45,6 +45,8 @@ Result<> add_power_management(MachineBuild& machine, IsaInterrupts& isa);
 // Port CF9h, which the board maps.
 ResetRegister& add_reset_register(MachineBuild& machine);
 Result<> add_pvpanic(MachineBuild& machine);
+// Where `--device` asks for it.
+Result<> add_test_device(MachineBuild& machine, IsaInterrupts& isa);
 // The chips above, as ACPI is told of them.
 AcpiFacts pc_acpi_facts(MachineBuild& machine);
 
