@@ -75,8 +75,8 @@ constexpr auto gather = []<unsigned N, unsigned M>(Cpu& cpu, const Insn& insn, V
       const u64 offset = (base + scaled) & insn.address_mask();
       T value;
       if (!load_lane<T>(cpu, insn, offset, value)) {
-        store<Vec<N>>(xmm_bytes(cpu, insn.reg), dst);
-        store<Vec<N>>(xmm_bytes(cpu, insn.vreg), mask);
+        write_vector<kVex128>(cpu, insn.reg, dst);
+        write_vector<kVex128>(cpu, insn.vreg, mask);
         return Flow::kFault;
       }
       dst.template set_lane<T>(i, value);
