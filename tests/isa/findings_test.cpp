@@ -109,5 +109,18 @@ TEST_F(Findings, RipRelativeOperandMayLieTwoGigabytesAhead) {
   EXPECT_EQ(run({0xf6, 0x05, 0xff, 0xff, 0xff, 0x7f, 1}).cr2, kCodeBase + 7 + 0x7fffffff);
 }
 
+TEST_F(Findings, GatherThatFaultsClearsTheUpperHalfOfItsMask) {
+  std::fill_n(&before().bytes[Image::kXmm + 16 * 2], 16, u8{0xff});  // the index: -1 …
+  std::fill_n(&before().bytes[Image::kXmm + 16 * 1], 16, u8{0xff});  // the mask
+  gpr(kRbx) = kDataBase;  // so that the first lane lies before the page
+  const Outcome& after =
+      run({0xc4, 0xe2, 0x71, 0x92, 0x04, 0x13});  // vgatherdps xmm0, [rbx+xmm2], xmm1
+  EXPECT_EQ(after.vector, kPageFault);
+  EXPECT_EQ(load<u64>(&after.image.bytes[Image::kXmm + 16 * 1]), ~u64{0});
+  EXPECT_EQ(load<u64>(&after.image.bytes[Image::kYmm + 16 * 1]), 0u);
+  EXPECT_EQ(std::memcmp(&after.image.bytes[Image::kYmm], &before().bytes[Image::kYmm], 16), 0)
+      << "no lane has been gathered";
+}
+
 }  // namespace
 }  // namespace kite::oracle

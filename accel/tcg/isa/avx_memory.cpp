@@ -61,6 +61,28 @@ constexpr auto masked_store_lanes = []<unsigned N>(Cpu& cpu, const Insn& insn, u
   return Flow::kNext;
 };
 
+// All ones where a lane's sign is set, else zeros.
+template <class T, unsigned N>
+Vec<N> normalized(const Vec<N>& mask) {
+  return vec::map<std::make_signed_t<T>>(mask, [](auto lane) { return lane < 0 ? -1 : 0; });
+}
+
+// What a faulting gather leaves of its registers, `any` if a lane has been gathered. An instruction
+// of 128 bits clears upper halves; one of 256 bits that gathers into 128 leaves the destination's
+// and normalizes the mask's. (As Intel's processors do; the manual is silent.)
+template <class T, bool kNarrow, unsigned N>
+void keep_partial(Cpu& cpu, const Insn& insn, const Vec<N>& dst, const Vec<N>& mask, bool any) {
+  u8 *to = xmm_bytes(cpu, insn.reg), *mask_to = xmm_bytes(cpu, insn.vreg);
+  store<Vec<N>>(to, dst);
+  store<Vec<N>>(mask_to, mask);
+  if constexpr (kNarrow) {
+    store<Vec<N>>(mask_to + N, normalized<T>(load<Vec<N>>(mask_to + N)));
+  } else {
+    std::fill_n(mask_to + N, 64 - N, u8{0});
+    if (any) std::fill_n(to + N, 64 - N, u8{0});
+  }
+}
+
 // A fault leaves the lanes before it in the destination and their mask lanes clear, those behind it
 // all ones or zeros, so that the instruction goes on where it stopped (SDM 2C "VPGATHERDD").
 template <class Index, class T>
@@ -68,18 +90,19 @@ constexpr auto gather = []<unsigned N, unsigned M>(Cpu& cpu, const Insn& insn, V
                                                    const Vec<M>& index, Vec<N>& mask) {
   constexpr unsigned kLanes = std::min<unsigned>(N / sizeof(T), M / sizeof(Index));
   const u64 base = cpu.effective_address(insn);
-  mask = vec::map<std::make_signed_t<T>>(mask, [](auto lane) { return lane < 0 ? -1 : 0; });
+  mask = normalized<T>(mask);
+  bool any = false;  // has a lane been gathered?
   for (unsigned i = 0; i < kLanes; ++i) {
     if (is_set<T>(mask, i)) {
       const u64 scaled = static_cast<u64>(i64{index.template lane<Index>(i)}) << insn.scale;
       const u64 offset = (base + scaled) & insn.address_mask();
       T value;
       if (!load_lane<T>(cpu, insn, offset, value)) {
-        write_vector<kVex128>(cpu, insn.reg, dst);
-        write_vector<kVex128>(cpu, insn.vreg, mask);
+        keep_partial<T, (M > N)>(cpu, insn, dst, mask, any);
         return Flow::kFault;
       }
       dst.template set_lane<T>(i, value);
+      any = true;
     }
     mask.template set_lane<T>(i, 0);
   }

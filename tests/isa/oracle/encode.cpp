@@ -84,7 +84,8 @@ class Encoder {
     const u64 rxb = random_.one_in(2) ? random_.below(8) : 0;
     const u64 w = e_.w >= 0 ? static_cast<u64>(e_.w) : random_.below(2);
     const u64 l = e_.vex_l >= 0 ? static_cast<u64>(e_.vex_l) : random_.below(2);
-    const u64 vvvv = has_place(row_, Place::kVvvv) ? random_.below(16) : 0;
+    u64 vvvv = has_place(row_, Place::kVvvv) ? random_.below(16) : 0;
+    if (random_.one_in(512)) vvvv = random_.below(16);  // #UD where it means nothing
     const u64 low = (~vvvv & 15) << 3 | l << 2 | kPp[static_cast<unsigned>(e_.prefix)];
     if (e_.map == 1 && w == 0 && (rxb & 3) == 0 && random_.one_in(2)) {
       put(0xc5);

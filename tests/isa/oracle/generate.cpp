@@ -105,7 +105,7 @@ class CaseMaker {
 
   std::optional<Case> run(const Row& row) {
     encoded_ = encode(row, random_);
-    if (random_.one_in(12) && !row.encoding.vex) {  // a mutation
+    if (random_.one_in(12)) {  // a mutation
       encoded_.bytes[random_.below(std::min<u64>(encoded_.size, 8))] ^=
           static_cast<u8>(1u << random_.below(8));
       encoded_.displacement_at = 0;

@@ -39,9 +39,11 @@ u64 any_word(test::Operands& operands) {
 
 void put_words(u8* to, unsigned bytes, test::Operands& operands) {
   // Registers of one kind throughout are as frequent as mixed ones.
-  const u64 kind = operands.bits() % 4;
+  const u64 kind = operands.bits() % 8;
   for (unsigned i = 0; i < bytes; i += 8) {
     u64 value = any_word(operands);
+    if (kind == 2) value &= 0x0000007f0000007f;  // indices that a gather may follow
+    if (kind == 3) value &= 0x00000000000001ff;
     if (kind == 0) value = operands.double_bits();
     if (kind == 1) value = operands.single_bits() | u64{operands.single_bits()} << 32;
     store<u64>(to + i, value);
