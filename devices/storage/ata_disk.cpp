@@ -153,7 +153,7 @@ void AtaDisk::identify() {
 
 // False where there is no such sector.
 bool AtaDisk::address(bool extended, u64& first) const {
-  const IdeTaskFile& task = const_cast<AtaDisk*>(this)->task();
+  const IdeTaskFile& task = this->task();
   const auto byte_of = [](const std::array<u8, 2>& reg, unsigned depth, unsigned shift) {
     return u64{reg[depth]} << shift;
   };
@@ -173,7 +173,7 @@ bool AtaDisk::address(bool extended, u64& first) const {
 }
 
 u64 AtaDisk::count(bool extended) const {
-  const IdeTaskFile& task = const_cast<AtaDisk*>(this)->task();
+  const IdeTaskFile& task = this->task();
   if (!extended) return task.count[0] == 0 ? 256 : task.count[0];
   const u64 wanted = task.count[0] | u64{task.count[1]} << 8;
   return wanted == 0 ? 65536 : wanted;

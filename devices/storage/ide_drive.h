@@ -41,6 +41,7 @@ class IdeDrive {
   u8 status() const { return status_; }
   u8 error() const { return error_; }
   IdeTaskFile& task() { return task_; }
+  const IdeTaskFile& task() const { return task_; }
 
   // The data register. A 16-bit one; wider accesses come in words. Nothing to move: FFFFh.
   u16 read_data();

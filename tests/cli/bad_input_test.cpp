@@ -209,6 +209,26 @@ TEST_F(BadInput, UnknownNamesAre64) {
   expect_run_error({"--serial", "stdoi"}, 64, "did you mean 'stdio'?");
 }
 
+TEST_F(BadInput, FirmwareThatIsMissingOrNoneOrNotAloneIsNamed) {
+  expect_error({"run", "--firmware", "/nonexistent/bios"}, 66, "/nonexistent/bios");
+  expect_error({"run", "--firmware", "/"}, 66, "directory");
+  expect_error({"run", "--firmware", kernel}, 65, "64 KiB");
+  expect_error({"run", "--firmware", ""}, 64, "--firmware");
+  expect_error({"run", "--firmware", "bios", "--machine", "microvm"}, 64, "--machine pc");
+  expect_error({"run", "--firmware", "bios", "--append", "quiet"}, 64, "--append");
+  expect_run_error({"--firmware", "bios"}, 64, kernel);
+}
+
+TEST_F(BadInput, DisksThatAreMissingOrTooManyOrHaveNoControllerAreNamed) {
+  expect_run_error({"--machine", "pc", "--disk", "/nonexistent/disk"}, 66, "/nonexistent/disk");
+  expect_run_error({"--machine", "pc", "--disk", scratch.file("small", "x")}, 65, "sector");
+  expect_run_error({"--machine", "pc", "--disk", "a,media=tape"}, 64, "media=tape");
+  expect_run_error({"--disk", "a.iso"}, 64, "no disk controller");
+  std::vector<std::string> five = {"--machine", "pc"};
+  for (const char* name : {"a", "b", "c", "d", "e"}) five.insert(five.end(), {"--disk", name});
+  expect_run_error(five, 64, "--disk e");
+}
+
 TEST_F(BadInput, ABrokenRegularExpressionIs64) {
   expect_run_error({"--expect", "("}, 64, "--expect");
   expect_run_error({"--fail-on", "[a"}, 64, "--fail-on");
