@@ -48,6 +48,7 @@ LocalApic& MachineBuild::local_apics(Gpa address, ApicBus& bus, const InterruptS
     config.tsc_hz = at_.cpu_model.tsc_hz;
     config.bus_hz = kApicBusHz;
     config.physical_address_bits = at_.cpu_model.physical_address_bits;
+    config.x2apic = at_.cpu_model.has(Feature::kX2apic);
     LocalApic& apic = chips().add<LocalApic>(config, clock(), bus, processor->wiring(sources));
     processor->connect(apic);
     bus.add(apic);

@@ -108,7 +108,13 @@ void Cpu::move_tsc(u64 change) {
 }
 
 CpuidLeaf Cpu::cpuid(u32 leaf, u32 subleaf) const {
-  return model.leaf(leaf, subleaf, {config.apic_id, cr4, fpu.xcr0, config.cpus});
+  CpuidLeaf result = model.leaf(leaf, subleaf, {config.apic_id, cr4, fpu.xcr0, config.cpus});
+  // The APIC bit follows IA32_APIC_BASE (SDM 3A 11.4.3).
+  u64 base = 0;
+  if (leaf == 1 && interrupts && interrupts->read_msr(msr::kApicBase, base) &&
+      !(base & msr::kApicBaseEnable))
+    result.edx &= ~u32{1 << 9};
+  return result;
 }
 
 Flow Cpu::read_msr(u32 index, u64& value) {

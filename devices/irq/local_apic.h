@@ -60,6 +60,7 @@ struct LocalApicConfig {
   u64 tsc_hz = 1'000'000'000;
   u64 bus_hz = 1'000'000'000;  // what the timer divides
   unsigned physical_address_bits = 40;
+  bool x2apic = true;  // has that mode (CPUID.1:ECX bit 21)
 };
 
 // The local interrupt sources that have no pin.

@@ -278,7 +278,7 @@ bool LocalApic::write_apic_base(u64 value) {
   if (value & ~(address | kBaseBsp | kBaseExtd | kBaseEn)) return false;
   const bool enable = (value & kBaseEn) != 0;
   const bool extend = (value & kBaseExtd) != 0;
-  if (extend && !enable) return false;
+  if (extend && !(enable && config_.x2apic)) return false;
   if (extend && !hardware_enabled()) return false;
   if (!extend && enable && x2apic()) return false;
   const bool changed = value != apic_base_;

@@ -290,6 +290,13 @@ TEST_F(LocalApicTest, ApicBaseAllowsOnlyTheManualsTransitions) {
   EXPECT_EQ(msr(0x1B), 0xFEE00900u);
 }
 
+TEST_F(LocalApicTest, AProcessorWithoutX2apicRefusesToEnterThatMode) {
+  LocalApic old({.apic_id = 0, .bootstrap = true, .x2apic = false}, clock, bus, wiring);
+  EXPECT_FALSE(old.write_msr(0x1B, 0xFEE00D00));
+  EXPECT_TRUE(old.write_msr(0x1B, 0xFEE00100));
+  EXPECT_TRUE(old.write_msr(0x1B, 0xFEE00900));
+}
+
 TEST_F(LocalApicTest, ASavedStateGoesOnElsewhere) {
   enable();
   set(0x320, 0x20050);

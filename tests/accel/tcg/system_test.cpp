@@ -29,12 +29,16 @@ class RecordingPort final : public InterruptPort {
   std::optional<u8> acknowledge() override { return {}; }
   u8 cr8() override { return 0; }
   void set_cr8(u8) override {}
-  bool read_msr(u32, u64&) override { return false; }
+  bool read_msr(u32 index, u64& value) override {
+    value = apic_base;
+    return index == msr::kApicBase;
+  }
   bool write_msr(u32 index, u64 value) override {
     if (index == msr::kTscDeadline) deadline = value;
     return index == msr::kTscDeadline;
   }
   void set_tsc_offset(i64 value) override { offset = value; }
+  u64 apic_base = msr::kApicBaseDefault | msr::kApicBaseEnable;
   u64 deadline = 0;
   i64 offset = 0;
 };
@@ -272,6 +276,13 @@ TEST_F(TcgSystem, MachineCheckBanksAreThereAndEmpty) {
   EXPECT_EQ(written(msr::kMcgCap, 0), 13u);
   // MOV RAX, CR4; OR EAX, 40h; MOV CR4, RAX
   EXPECT_EQ(run({0x0f, 0x20, 0xe0, 0x83, 0xc8, 0x40, 0x0f, 0x22, 0xe0}).cr4, cr4::kPae | cr4::kMce);
+}
+
+TEST_F(TcgSystem, CpuidHasNoApicWhileApicBaseDisablesIt) {
+  const std::vector<u8> cpuid = {0xb8, 1, 0, 0, 0, 0x0f, 0xa2};
+  EXPECT_NE(run(cpuid).gpr[kRdx] & bit(9), 0u);
+  port_.apic_base = msr::kApicBaseDefault;
+  EXPECT_EQ(run(cpuid).gpr[kRdx] & bit(9), 0u);
 }
 
 // IRET's RF is for one instruction, breakpoints or not: it must not cover one that is set later.
