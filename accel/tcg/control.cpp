@@ -29,8 +29,8 @@ Flow Cpu::write_cr0(u64 value) {
   const bool was_paging = cr0 & cr0::kPg;
   const u64 changed = cr0 ^ value;
   if (paging && !was_paging && (efer & efer::kLme)) {
-    // A busy 16-bit TSS is no obstacle here; CS.L is (SDM 3A 9.8.5).
-    if (!(cr4 & cr4::kPae) || segments[kCs].l) return general_protection();
+    // Nor with a 64-bit CS or a 16-bit TSS (SDM 3A 9.8.5).
+    if (!(cr4 & cr4::kPae) || segments[kCs].l || !(tr.type & 8)) return general_protection();
     efer |= efer::kLma;
   } else if (!paging && was_paging) {
     if (code64() || (cr4 & cr4::kPcide)) return general_protection();

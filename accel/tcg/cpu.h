@@ -405,6 +405,7 @@ struct Cpu {
   bool debug_shadow = false;      // MOV SS: nor is a debug trap taken before it
   // SYSCALL and SYSRET: whether this instruction is a single step is told by TF behind it.
   bool step_by_new_flags = false;
+  u64 repeat_rip = ~u64{0};  // of the string instruction last left between two iterations
   bool nmi_blocked = false;
   bool halted = false;
   bool interrupt_waiting = false;  // signalled while RFLAGS.IF was 0

@@ -21,14 +21,15 @@ u32 idt_error(const Fault& event) {
   return static_cast<u32>(event.vector) * 8 | selector_error::kIdt | external_bit(event);
 }
 
-// A fault sets RF in the flags it saves, so that an instruction breakpoint is not taken again;
-// traps and INT n save it clear (SDM 3B 17.3.1.1). Without breakpoints RF is not looked after
-// between instructions: what IRET loaded may still be there, long after the one instruction it is
-// for.
-u64 saved_flags(const Cpu& cpu, const Fault& event) {
-  if (event.kind == Fault::Kind::kFault) return cpu.rflags() | rflags::kRf;
-  const bool kept = event.kind == Fault::Kind::kExternal && (cpu.dr7 & dr7::kEnables);
-  return cpu.rflags() & ~(kept ? 0 : rflags::kRf);
+// A fault sets RF in the flags it saves, so that an instruction breakpoint is not taken again; so
+// does what comes between two iterations of a string instruction (SDM 3B 17.3.1.1).
+// Cpu::system_flags knows RF exactly where instructions run one at a time; elsewhere it may be
+// stale.
+u64 saved_flags(const Cpu& cpu, const Fault& event, u64 return_rip) {
+  const bool resumes =
+      event.kind == Fault::Kind::kFault ||
+      (cpu.mode.single ? (cpu.system_flags & rflags::kRf) != 0 : return_rip == cpu.repeat_rip);
+  return (cpu.rflags() & ~rflags::kRf) | (resumes ? rflags::kRf : 0);
 }
 
 u64 flags_after(const Cpu& cpu, bool interrupt_gate) {
@@ -132,8 +133,12 @@ bool Cpu::deliver_long(const Fault& event, u64 return_rip) {
   if (!canonical(rsp - 48)) return raise_with_code(kStackFault, ext), false;
   if (!canonical(gate.offset)) return general_protection(ext), false;
   // In memory from the lowest address up: error code, RIP, CS, RFLAGS, RSP, SS.
-  const u64 frame[6] = {event.error_code,          return_rip, segments[kCs].selector,
-                        saved_flags(*this, event), gpr[kRsp],  segments[kSs].selector};
+  const u64 frame[6] = {event.error_code,
+                        return_rip,
+                        segments[kCs].selector,
+                        saved_flags(*this, event, return_rip),
+                        gpr[kRsp],
+                        segments[kSs].selector};
   const unsigned skipped = event.has_error_code ? 0 : 1;
   const unsigned size = 8 * (6 - skipped);
   if (!system_store(rsp - size, frame + skipped, size)) return false;
@@ -210,7 +215,7 @@ bool Cpu::deliver_protected(const Fault& event, u64& return_rip) {
   std::array<u64, 10> frame;
   unsigned words = 0;
   if (event.has_error_code) frame[words++] = event.error_code;
-  for (u64 word : {return_rip, u64{segments[kCs].selector}, saved_flags(*this, event)})
+  for (u64 word : {return_rip, u64{segments[kCs].selector}, saved_flags(*this, event, return_rip)})
     frame[words++] = word;
   if (inner)
     for (u64 word : {gpr[kRsp], u64{segments[kSs].selector}}) frame[words++] = word;

@@ -183,7 +183,8 @@ Mmu::Walk Mmu::levels(unsigned count, unsigned size, Mapping& mapping) {
         level == 1 ? size == 8 || (cpu_.cr4 & cr4::kPse) : level == 2 && count == 4;
     const bool large = level > 0 && (value & pte::kLarge) && large_allowed;
     u64 reserved = above;
-    if (level == 3) reserved |= pte::kLarge;
+    const bool gibibyte = level == 2 && count == 4 && (value & pte::kLarge);
+    if (level == 3 || (gibibyte && !cpu_.model.has(Feature::kPage1gb))) reserved |= pte::kLarge;
     if (count == 3) reserved |= bits(~u64{0}, 62, 52) << 52;
     if (large && size == 8) reserved |= (bit(shift) - 1) & ~u64{0x1fff};
     // A 4 MiB page: bits 20:13 are the address's 39:32 with PSE-36 (SDM 3A table 4-4).

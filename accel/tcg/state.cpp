@@ -49,6 +49,7 @@ X86State TcgVcpu::state() {
   std::copy_n(cpu_.gpr.begin(), 16, state.gpr.begin());
   state.rip = cpu_.rip;
   state.rflags = cpu_.rflags();
+  if (!cpu_.mode.single) state.rflags &= ~rflags::kRf;  // nothing looks at it, and it may be stale
   state.segments = cpu_.segments;
   state.ldtr = cpu_.ldtr;
   state.tr = cpu_.tr;
@@ -118,6 +119,7 @@ void TcgVcpu::load_state(const X86State& state) {
   cpu_.interrupt_waiting = false;
   cpu_.halted = state.mp_state == MpState::kHalted;
   wait_for_sipi_ = state.mp_state == MpState::kWaitForSipi;
+  breakpoint_shadow_ = false;
   cpu_.pdptes = {};
   (void)cpu_.load_pdptes(cpu_.cr3, cpu_.cr0, cpu_.cr4);
   cpu_.code->flush();

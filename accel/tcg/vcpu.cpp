@@ -108,7 +108,9 @@ void TcgVcpu::run_carefully(Block& block) {
 bool TcgVcpu::instruction_breakpoint() {
   const bool resume = cpu_.system_flags & rflags::kRf;
   cpu_.system_flags &= ~rflags::kRf;
-  if (resume || !(cpu_.dr7 & dr7::kEnables)) return false;
+  // Nor behind MOV SS (SDM 3A 6.8.3).
+  if (std::exchange(breakpoint_shadow_, false) || resume || !(cpu_.dr7 & dr7::kEnables))
+    return false;
   u64 hit = 0;
   for (unsigned n = 0; n < 4; ++n)
     if ((cpu_.dr7 >> (2 * n) & 3) && dr7::condition(cpu_.dr7, n) == dr7::kExecute &&
@@ -125,7 +127,7 @@ bool TcgVcpu::instruction_breakpoint() {
 void TcgVcpu::after_instruction(bool was_stepping) {
   if (std::exchange(cpu_.step_by_new_flags, false)) was_stepping = cpu_.system_flags & rflags::kTf;
   // MOV SS puts its traps off; STI only interrupts (SDM 3A 6.8.3).
-  if (std::exchange(cpu_.debug_shadow, false)) return;
+  if ((breakpoint_shadow_ = std::exchange(cpu_.debug_shadow, false))) return;
   if (was_stepping) cpu_.pending_debug |= dr6::kBs;
   if (const u64 pending = std::exchange(cpu_.pending_debug, 0)) take_debug_trap(pending);
 }

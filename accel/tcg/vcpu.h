@@ -46,6 +46,7 @@ class TcgVcpu final : public Vcpu {
 
   Cpu cpu_;
   bool wait_for_sipi_ = false;
+  bool breakpoint_shadow_ = false;  // MOV SS came before: no instruction breakpoint here
   bool tracing_ = false;
   u64 dirty_epoch_ = 0;  // of the dirty log, when write permission was last withdrawn
   std::atomic<u64> instructions_{0};

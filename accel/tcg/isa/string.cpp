@@ -209,9 +209,11 @@ Flow repeat(Cpu& cpu, const Insn& insn) {
     string.set_count(count - done);
     if (Condition == Until::kZf && cpu.flags.zf() != (insn.rep == kRepE)) return Flow::kNext;
     if (count == done) return Flow::kNext;
-    // A single step or a data breakpoint is taken between iterations as well (SDM 3B 17.3.1.4).
+    // A single step or a data breakpoint is taken between iterations as well (SDM 3B 17.3.1.4); an
+    // instruction breakpoint is not: RF stays set until the last one (17.3.1.1).
     if (cpu.mode.single || cpu.attention.load(std::memory_order_relaxed)) [[unlikely]] {
-      cpu.rip = cpu.this_rip(insn);
+      cpu.rip = cpu.repeat_rip = cpu.this_rip(insn);
+      cpu.system_flags |= rflags::kRf;
       return Flow::kLeave;
     }
   }

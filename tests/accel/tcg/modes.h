@@ -98,6 +98,47 @@ class ModesTest : public testing::Test {
     put8(kOther, kHlt);
   }
 
+  // From here on: 64-bit mode at CPL 0, the low 2 MiB as they are for every level, and 64-bit
+  // gates. kCode0 is 64-bit code, kCode3 stays 32-bit code, kFree is 64-bit code of level 3.
+  static constexpr u16 kCode64User = kFree | 3;
+  void enter_long_mode() {
+    constexpr Gpa kPml4 = 0x50000, kPdpt = 0x51000, kDirectory = 0x52000;
+    put64(kPml4, kPdpt | 7);
+    put64(kPdpt, kDirectory | 7);
+    put64(kDirectory, 0x87);
+    put64(kDirectory + 8, 0x200087);
+    put64(kGdt + kCode0, 0x00209b0000000000);
+    put64(kGdt + kFree, 0x0020fb0000000000);
+    for (unsigned vector = 0; vector < 0x60; ++vector) {
+      put64(kIdt + vector * 16,
+            handler(static_cast<u8>(vector)) | u64{kCode0} << 16 | u64{0xee} << 40);
+      put64(kIdt + vector * 16 + 8, 0);
+    }
+    put64(kTss + 4, kInnerStack);
+    state_.cr0 |= cr0::kPg;
+    state_.cr3 = kPml4;
+    state_.cr4 = cr4::kPae;
+    state_.efer = efer::kLme | efer::kLma | efer::kSce;
+    state_.segments[kCs] = {.selector = kCode0, .limit = 0, .type = 11, .l = true};
+  }
+  // Maps the page at `address` (in the first 2 MiB) by itself; 0 leaves it out.
+  void map_small(u64 address, u64 entry) {
+    constexpr Gpa kTable = 0x53000, kDirectory = 0x52000;
+    if (get64(kDirectory) & 0x80) {
+      for (unsigned i = 0; i < 512; ++i) put64(kTable + i * 8, i * 0x1000u | 7u);
+      put64(kDirectory, kTable | 7);
+    }
+    put64(kTable + address / 0x1000 * 8, entry);
+  }
+  void enter_level3(u16 code = kCode3) {
+    state_.segments.fill(flat(kData3, 3, 3));
+    state_.segments[kCs] = flat(code, 11, 3);
+    if (code == kCode64User) {
+      state_.segments[kCs].db = false;
+      state_.segments[kCs].l = true;
+    }
+  }
+
   // Runs `code` at CS:RIP of `state_` to a HLT; the state then.
   X86State run(Bytes code) {
     code.push_back(kHlt);
@@ -119,6 +160,7 @@ class ModesTest : public testing::Test {
   u32 word(const X86State& state, unsigned n) {
     return get32((state.gpr[kRsp] & 0xffffffff) + 4 * n);
   }
+  u64 quad(const X86State& state, unsigned n) { return get64(state.gpr[kRsp] + 8 * n); }
   u8 access_of(u16 selector) { return static_cast<u8>(get64(kGdt + (selector & ~7u)) >> 40); }
 
   AddressSpace space_;
