@@ -216,7 +216,8 @@ Block* CodeCache::build_crossing(CodePage& page, u64 linear, u64 room) {
   if (room <= first) return beyond_limit();
   CodePage* second = code_page(linear + first);
   if (!second) return cpu_.fault.vector == 0xff ? build_uncached(linear, room) : nullptr;
-  const bool keep = share(page, start, first) & share(*second, 0, kMaxInsnLength);
+  bool keep = share(page, start, first);
+  keep &= share(*second, 0, kMaxInsnLength);  // both in any case
   std::array<u8, 2 * kMaxInsnLength> bytes;
   guest_read(bytes.data(), page.host + start, first);
   guest_read(bytes.data() + first, second->host, kMaxInsnLength);
