@@ -89,9 +89,9 @@ TEST(Grub, StartsMemtest86Plus) {
 
 TEST(Memtest86Plus, TestsTheMemoryAndFindsNoErrors) {
   SKIP_WITHOUT(kMemtest);
-  // The fourth of its tests: what the first three found stands on the screen.
+  // The sixth of its tests: what the five before found stands on the screen.
   const ProgramRun run =
-      run_until("#3 ", {"--machine", "pc", "--memory", "16M", "--fail-on", "Errors: *[1-9]",
+      run_until("#5 ", {"--machine", "pc", "--memory", "8M", "--fail-on", "Errors: *[1-9]",
                         "--append", "console=ttyS0,115200", find_guest(kMemtest)});
   EXPECT_EQ(run.status, 0) << words_of(run);
   EXPECT_THAT(run.out, HasSubstr("Errors: 0"));

@@ -59,7 +59,7 @@ class LinuxProcessors : public testing::TestWithParam<unsigned> {};
 TEST_P(LinuxProcessors, AllComeUp) {
   SKIP_WITHOUT(Kernel::kCloud);
   const std::string count = std::to_string(GetParam());
-  const ProgramRun run = boot({.options = {"--cpus", count}});
+  const ProgramRun run = boot({.append = "loglevel=7", .options = {"--cpus", count}});
   EXPECT_EQ(run.status, 0) << words_of(run);
   EXPECT_THAT(run.out, HasSubstr("Brought up 1 node, " + count + " CPUs")) << run.err;
   EXPECT_THAT(run.out, HasSubstr(kMarker)) << run.err;
