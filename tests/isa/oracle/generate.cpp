@@ -149,10 +149,28 @@ class CaseMaker {
   // A branch into another case's instruction would run that.
   bool goes_astray() const {
     const std::string_view name = origin_.row->name;
+    if (has_relative(*origin_.row)) return is_inside_a_case(branch_target());
     if (!name.starts_with("jmp") && !name.starts_with("call")) return false;
-    if (insn().is_memory || has_relative(*origin_.row)) return false;
-    const u64 offset = test_.gpr[insn().rm / 8 % 16] - kCodeBase;
+    return !insn().is_memory && is_inside_a_case(test_.gpr[insn().rm / 8 % 16]);
+  }
+
+  static bool is_inside_a_case(u64 linear) {
+    const u64 offset = linear - kCodeBase;
     return offset < kCodeSize && offset % kSlotSize < kTail;
+  }
+
+  // Of a relative branch, by the bytes as they were patched.
+  u64 branch_target() const {
+    const u8* end = test_.code.data() + test_.length;
+    const u64 displacement =
+        has_narrow_branch() ? sign_extend(end[-1], 8) : sign_extend(load<u32>(end - 4), 32);
+    return test_.rip + test_.length + displacement;
+  }
+
+  bool has_narrow_branch() const {
+    return std::any_of(origin_.row->operands.begin(),
+                       origin_.row->operands.begin() + origin_.row->operand_count,
+                       [](const tcg::OperandSpec& o) { return std::string_view(o.name) == "Jb"; });
   }
 
   // A locked access that crosses a cache line stops every processor of the host, and costs
@@ -255,10 +273,7 @@ class CaseMaker {
   void patch_branch() {
     const Insn& i = insn();
     const u64 next = test_.rip + i.length;
-    const bool narrow = std::any_of(
-        origin_.row->operands.begin(), origin_.row->operands.begin() + origin_.row->operand_count,
-        [](const tcg::OperandSpec& o) { return std::string_view(o.name) == "Jb"; });
-    if (!narrow) {
+    if (!has_narrow_branch()) {
       const bool far = random_.one_in(8);
       return put(i.length - 4, far ? random_() : tail_of(random_.below(kSlots), random_) - next, 4);
     }

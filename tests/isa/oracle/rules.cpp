@@ -105,6 +105,9 @@ std::string_view exclusion_of(const Row& row) {
 }
 
 void forgive_faults(const Row& row, const Outcome& silicon, Outcome& ours) {
+  // A branch to the page where Linux keeps vsyscalls runs the host's code.
+  constexpr u64 kVsyscallPage = 0xffffffffff600000 >> 12;
+  if (ours.vector == kPageFault && ours.cr2 >> 12 == kVsyscallPage) ours = silicon;
   if (silicon.vector >= 32 || ours.vector >= 32) return;
   const std::string_view name = row.name;
   const auto among = [](u8 vector) {
