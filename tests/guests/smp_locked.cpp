@@ -8,7 +8,7 @@ namespace {
 constexpr u32 kRounds = 3000;
 constexpr u32 kSlowRounds = 200;
 
-alignas(64) volatile u64 counter, xadds, exchanged_sum, bits_lost;
+alignas(64) volatile u64 counter, xadds, bits_lost;
 alignas(64) volatile u64 pair[2];
 alignas(64) volatile u32 spin;
 volatile u64 guarded;
