@@ -4,6 +4,7 @@
 
 #include "accel/x86/registers.h"
 #include "base/bits.h"
+#include "tests/isa/support/boundaries.h"
 #include "tests/isa/support/host_features.h"
 
 namespace kite::isa {
@@ -49,29 +50,6 @@ bool touches_segments(const Row& row) {
                               operand.place == Place::kFar;
                      });
 }
-
-constexpr u64 kBoundaries[] = {0,
-                               1,
-                               2,
-                               3,
-                               0x7f,
-                               0x80,
-                               0xff,
-                               0x100,
-                               0x7fff,
-                               0x8000,
-                               0xffff,
-                               0x7fffffff,
-                               0x80000000,
-                               0xffffffff,
-                               0x100000000,
-                               ~u64{0},
-                               ~u64{1},
-                               0xffffffffffffff80,
-                               0x8000000000000000,
-                               0x7fffffffffffffff,
-                               0x5555555555555555,
-                               0xaaaaaaaa55555555};
 
 u64 any_value(Random& random) {
   const u64 choice = random() % 8;

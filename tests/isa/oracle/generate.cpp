@@ -4,6 +4,7 @@
 
 #include "accel/x86/registers.h"
 #include "tests/isa/oracle/rules.h"
+#include "tests/isa/support/boundaries.h"
 
 namespace kite::oracle {
 namespace {
@@ -12,33 +13,10 @@ using tcg::Insn;
 using tcg::Place;
 using tcg::Row;
 
-constexpr u64 kBoundaries[] = {0,
-                               1,
-                               2,
-                               3,
-                               0x7f,
-                               0x80,
-                               0xff,
-                               0x100,
-                               0x7fff,
-                               0x8000,
-                               0xffff,
-                               0x7fffffff,
-                               0x80000000,
-                               0xffffffff,
-                               0x100000000,
-                               ~u64{0},
-                               ~u64{1},
-                               0xffffffffffffff80,
-                               0x8000000000000000,
-                               0x7fffffffffffffff,
-                               0x5555555555555555,
-                               0xaaaaaaaa55555555};
-
 u64 value_of(u64 r) {
   const u64 choice = r % 8;
   const u64 more = r >> 3;
-  if (choice < 4) return kBoundaries[more % std::size(kBoundaries)];
+  if (choice < 4) return isa::kBoundaries[more % std::size(isa::kBoundaries)];
   if (choice < 6) return mix(r);
   if (choice == 6) return more % 64;
   return u64{1} << (more % 64);
