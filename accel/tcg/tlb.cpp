@@ -8,11 +8,11 @@ namespace kite::tcg {
 
 namespace {
 
-constexpr unsigned kLargeBits = 512;
-
+// The top bits of a product (Knuth, TAOCP 3 6.4): neighbours, and the same place in the lower and
+// the upper half of the address space, come apart.
 unsigned large_hash(u64 linear, unsigned shift) {
-  const u64 number = linear >> shift;
-  return static_cast<unsigned>((number ^ number >> 9) % kLargeBits);
+  constexpr u64 kGoldenRatio = 0x9e37'79b9'7f4a'7c15;
+  return static_cast<unsigned>((linear >> shift) * kGoldenRatio >> (64 - kLargeHashBits));
 }
 
 }  // namespace

@@ -49,6 +49,7 @@ inline constexpr unsigned kTlbSlots =
 
 // The sizes of pages beyond 4 KiB: 2 MiB, 4 MiB (PSE), 1 GiB.
 inline constexpr std::array<unsigned, 3> kLargeShifts = {21, 22, 30};
+inline constexpr unsigned kLargeHashBits = 12;  // of the places in TlbSlot::large
 
 // The translations of one address space (CR3, PCID).
 struct TlbSlot {
@@ -60,7 +61,7 @@ struct TlbSlot {
   u64 last_used = 0;
   // INVLPG of any address in a large page drops all of it (SDM 3A 4.10.4.1), and a large page is
   // many entries here. So each slot remembers, by a hash, where large pages were cached.
-  std::array<std::array<u64, 8>, kLargeShifts.size()> large = {};
+  std::array<std::array<u64, (1u << kLargeHashBits) / 64>, kLargeShifts.size()> large = {};
   u16 keys = 0;  // the protection keys of user pages among the data entries, and perhaps more
 
   void flush();
