@@ -5,31 +5,26 @@
 namespace kite::tcg {
 namespace {
 
-// Flat segments as SYSCALL, SYSRET, SYSENTER and SYSEXIT load them, without looking at a descriptor
-// (SDM 2B "SYSCALL").
-Segment flat_code(u16 selector, u8 dpl, bool is_64) {
-  Segment segment;
-  segment.selector = selector;
+// A flat segment as SYSCALL, SYSRET, SYSENTER and SYSEXIT load it, without looking at a descriptor
+// (SDM 2B "SYSCALL"). In place, because a copy would wait for the single bytes to reach the cache.
+void make_flat(Segment& segment, u16 selector, u8 type, u8 dpl, bool is_64) {
+  segment.base = 0;
   segment.limit = 0xffffffff;
-  segment.type = 11;
+  segment.selector = selector;
+  segment.type = type;
+  segment.s = segment.present = segment.g = true;
   segment.dpl = dpl;
   segment.l = is_64;
   segment.db = !is_64;
-  segment.g = true;
-  return segment;
-}
-
-Segment flat_data(u16 selector, u8 dpl) {
-  Segment segment = flat_code(selector, dpl, false);
-  segment.type = 3;
-  return segment;
+  segment.avl = segment.unusable = false;
 }
 
 void load_flat(Cpu& cpu, u16 code_selector, u16 stack_selector, u8 cpl, bool is_64) {
   cpu.cpl = cpl;
-  cpu.segments[kSs] = flat_data(stack_selector, cpl);
+  make_flat(cpu.segments[kSs], stack_selector, 3, cpl, false);
+  make_flat(cpu.segments[kCs], code_selector, 11, cpl, is_64);
   cpu.segment_base[kSs] = 0;
-  cpu.set_segment(kCs, flat_code(code_selector, cpl, is_64));
+  cpu.update_mode();
 }
 
 constexpr auto syscall = [](Cpu& cpu, const Insn& insn) {
@@ -39,12 +34,12 @@ constexpr auto syscall = [](Cpu& cpu, const Insn& insn) {
   // TF counts as SFMASK leaves it: a program's single step does not trap inside the kernel.
   cpu.step_by_new_flags = cpu.system_flags & rflags::kTf;
   if (cpu.long_mode()) {
-    const bool from_64 = cpu.code64();
+    const u64 flags = cpu.rflags() & ~rflags::kRf;
     cpu.gpr[kRcx] = next;
-    cpu.gpr[kR11] = cpu.rflags() & ~rflags::kRf;
+    cpu.gpr[kR11] = flags;
+    cpu.rip = cpu.code64() ? cpu.msr.lstar : cpu.msr.cstar;
     load_flat(cpu, selector & 0xfffc, static_cast<u16>(selector + 8), 0, true);
-    cpu.rip = from_64 ? cpu.msr.lstar : cpu.msr.cstar;
-    cpu.set_rflags(cpu.rflags() & ~(cpu.msr.sfmask | rflags::kRf));
+    cpu.set_rflags(flags & ~cpu.msr.sfmask);
   } else {
     cpu.put<u32>(kRcx * 8, static_cast<u32>(next));
     load_flat(cpu, selector & 0xfffc, static_cast<u16>(selector + 8), 0, false);
