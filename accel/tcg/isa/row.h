@@ -63,6 +63,7 @@ struct Row {
   const char* name = nullptr;
   std::array<OperandSpec, 4> operands = {};
   u8 operand_count = 0;
+  u16 places = 0;                // of the operands: bits by Place
   bool sized = false;            // has an operand of the instruction's operand size
   const char* flags = "      ";  // OSZAPC: M modified, T tested, B both, 0, 1, - undefined, blank
   Attributes attributes;
@@ -74,6 +75,7 @@ struct Row {
   bool is_implemented = true;
   std::array<std::array<Handler, 4>, 4> handlers = {};  // [Insn::width][Shape]
 
+  bool has(Place place) const { return places >> static_cast<unsigned>(place) & 1; }
   // `width` as in Insn::width; for the rows that are by_length, VEX.L.
   Handler handler(unsigned width, Shape shape) const {
     const auto& row = handlers[sized || by_length ? width : 0];
@@ -280,6 +282,7 @@ consteval void apply(Row& row, Operand<Kind, U>) {
   if constexpr (Kind::place == Place::kFixed) fixed = Kind::fixed_register;
   row.operands[row.operand_count++] = {Kind::name,  Kind::place,  U,
                                        Kind::bytes, Kind::vector, fixed};
+  row.places |= static_cast<u16>(1u << static_cast<unsigned>(Kind::place));
 }
 consteval void apply(Row& row, const char* flags) {
   for (int i = 0; i < 6; ++i)
