@@ -62,7 +62,7 @@ Flow Cpu::write_cr4(u64 value) {
   serialize();
   if (value & ~model.cr4_bits()) return general_protection();
   const u64 changed = cr4 ^ value;
-  if (long_mode() && !(value & cr4::kPae)) return general_protection();
+  if (long_mode() && (!(value & cr4::kPae) || (changed & cr4::kLa57))) return general_protection();
   if ((changed & value & cr4::kPcide) && (!long_mode() || (cr3 & cr3::kPcid)))
     return general_protection();
   constexpr u64 kPaging =

@@ -16,7 +16,8 @@ Cpu::Cpu(const AcceleratorConfig& config, const VcpuConfig& vcpu, Processors* sh
       config(vcpu),
       view(config.memory),
       own_processors(shared ? nullptr : std::make_unique<Processors>(1)),
-      processors(shared ? *shared : *own_processors) {
+      processors(shared ? *shared : *own_processors),
+      widest_linear_bits_(model.linear_address_bits()) {
   select_tables();
 }
 
@@ -49,6 +50,7 @@ void Cpu::set_cpl(u8 value) {
 
 void Cpu::update_mode() {
   const Segment& cs = segments[kCs];
+  canonical_half_ = bit((cr4 & cr4::kLa57 ? kLinearBits5Level : kLinearBits4Level) - 1);
   mode.protected_mode = (cr0 & cr0::kPe) != 0;
   mode.v86 = mode.protected_mode && (system_flags & rflags::kVm);
   mode.code_width = long_mode() && cs.l ? 3 : cs.db ? 2 : 1;

@@ -6,10 +6,13 @@
 #include <span>
 
 #include "accel/accelerator.h"
+#include "accel/tcg/event.h"
 #include "accel/tcg/flags.h"
 #include "accel/tcg/insn.h"
+#include "accel/tcg/mode.h"
 #include "accel/tcg/processors.h"
 #include "accel/tcg/tlb.h"
+#include "accel/x86/paging.h"
 #include "accel/x86/state.h"
 #include "base/bits.h"
 #include "memory/guest_access.h"
@@ -17,69 +20,6 @@
 namespace kite::tcg {
 
 class CodeCache;
-
-// An exception or software interrupt on its way into the guest.
-struct Fault {
-  enum class Kind : u8 {
-    kFault,              // RIP points at the instruction that caused it
-    kTrap,               // RIP points behind it (#DB of a single step, #BP, #OF)
-    kSoftwareInterrupt,  // INT n: RIP behind it, gate DPL checked
-    kExternal,           // an interrupt or NMI, between instructions
-  };
-  u8 vector = 0;
-  Kind kind = Kind::kFault;
-  bool has_error_code = false;
-  u32 error_code = 0;
-};
-
-enum class Access : u8 { kRead, kWrite, kExecute };
-
-// What decoding and checking depend on besides the bytes: part of a block's identity.
-struct Mode {
-  u16 code_width : 2 = 1;  // 1 = 16, 2 = 32, 3 = 64 bits: CS.D and CS.L
-  u16 stack32 : 1 = 0;     // SS.B
-  u16 cpl : 2 = 0;
-  u16 protected_mode : 1 = 0;
-  u16 v86 : 1 = 0;
-  u16 x87_trap : 2 = 0;   // CR0.EM or CR0.TS: the x87 instruction raises #NM
-  u16 sse_trap : 2 = 0;   // 1: #UD (CR0.EM, no CR4.OSFXSR), 2: #NM (CR0.TS)
-  u16 single : 1 = 0;     // blocks of one instruction: TF, breakpoints, interrupt shadow
-  u16 wait_trap : 1 = 0;  // CR0.MP and CR0.TS: WAIT raises #NM
-  u16 avx_trap : 2 = 0;   // 1: #UD (no CR4.OSXSAVE, XCR0 without AVX), 2: #NM (CR0.TS)
-  u16 limited : 1 = 0;    // CS has a limit below 4 GiB: a block ends where it does
-  u16 key() const { return std::bit_cast<u16>(*this); }
-};
-static_assert(sizeof(Mode) == 2);
-
-// What brings another task (SDM 3A 7.3). kReturn is IRET with RFLAGS.NT.
-enum class TaskCause : u8 { kJump, kCall, kReturn, kEvent };
-// How a task switch ended. kFaulted: the new task's registers are loaded, and Cpu::fault (a segment
-// of the new task, or the debug trap its TSS asks for) is to be delivered at its first instruction.
-enum class TaskSwitch : u8 { kRefused, kFaulted, kDone };
-
-// A stack that is written to before it becomes the processor's.
-struct NewStack {
-  Segment ss;
-  u64 rsp = 0;
-  u8 level = 0;        // CPL that will use it
-  bool is_64 = false;  // of 64-bit code: flat
-};
-
-// Reasons to look up from guest code at the next block (Cpu::attention).
-enum Attention : u32 {
-  kAttendKick = 1,       // run() is to return
-  kAttendInterrupt = 2,  // the interrupt port may have something
-  kAttendNmi = 4,
-  kAttendInit = 8,
-  kAttendSipi = 16,
-  kAttendTrap =
-      32,  // the guest's own doing: TF, interrupt shadow, breakpoints: blocks of one instruction
-  kAttendHalt = 64,       // HLT was executed
-  kAttendShutdown = 128,  // triple fault
-  kAttendMemory = 256,    // the memory map has changed
-  kAttendCode = 512,      // CodeMap has news
-  kAttendGate = 1024,     // another processor wants to be alone
-};
 
 struct Cpu {
   // Without `shared` it is the only processor there is.
@@ -373,7 +313,10 @@ struct Cpu {
   bool translate(u64 linear, Access access, Privilege privilege, Translation& result,
                  bool stack = false);
   Privilege data_privilege() const { return privilege_; }
-  bool canonical(u64 linear) const { return static_cast<u64>(sign_extend(linear, 48)) == linear; }
+  bool canonical(u64 linear) const { return linear + canonical_half_ < 2 * canonical_half_; }
+  // May a base register or an MSR hold it? What the processor could translate with CR4.LA57 counts,
+  // whatever the bit is now (SDM 3A 4.5.2).
+  bool may_hold(u64 linear) const { return is_canonical(linear, widest_linear_bits_); }
   void write_pkru(u32 value);  // drops the translations it changes the rights of
   void invalidate_page(u64 linear);
   void invalidate_page_of(u16 pcid, u64 linear);
@@ -431,7 +374,9 @@ struct Cpu {
     return data_table_[(linear / kPageSize) % kTlbEntries];
   }
 
-  const TlbEntry* data_table_ = nullptr;  // of the current slot and privilege
+  u64 canonical_half_ = bit(kLinearBits4Level - 1);  // follows CR4.LA57
+  const unsigned widest_linear_bits_;                // of the model
+  const TlbEntry* data_table_ = nullptr;             // of the current slot and privilege
   Privilege privilege_ = Privilege::kSupervisor;
   // CR0.AM, RFLAGS.AC and CPL 3: no access hits the TLB, and each is checked on its slow way.
   bool alignment_checked_ = false;

@@ -178,7 +178,7 @@ Flow Cpu::write_msr(u32 index, u64 value) {
   }
   if (u64* field = plain(msr, index)) return *field = value, Flow::kNext;
   if (u64* field = address(msr, index)) {
-    if (!canonical(value)) return general_protection();
+    if (!may_hold(value)) return general_protection();
     *field = value;
     return Flow::kNext;
   }
@@ -199,7 +199,7 @@ Flow Cpu::write_msr(u32 index, u64 value) {
       return write_efer(value);
     case msr::kFsBase:
     case msr::kGsBase: {
-      if (!canonical(value)) return general_protection();
+      if (!may_hold(value)) return general_protection();
       const SegmentRegister number = index == msr::kFsBase ? kFs : kGs;
       segments[number].base = segment_base[number] = value;
       break;

@@ -56,7 +56,7 @@ std::vector<CpuidEntry> skeleton(const CpuModel& model, std::string_view brand) 
       {0x80000005, {}, {0x01ff01ff, 0x01ff01ff, 0x40020140, 0x40020140}},  // L1 64 KiB, 2-way
       {0x80000006, {}, {0, 0x42004200, 0x02008140, 0}},                    // L2 512 KiB, 16-way
       {0x80000007, {}, {}},
-      {0x80000008, {}, {model.linear_address_bits << 8 | model.physical_address_bits, 0, 0, 0}},
+      {0x80000008, {}, {model.physical_address_bits, 0, 0, 0}},
   };
   add_brand(cpuid, brand);
   return cpuid;
@@ -134,6 +134,12 @@ void describe_xsave(CpuModel& model) {
   }
 }
 
+void describe_address_bits(CpuModel& model) {
+  for (CpuidEntry& entry : model.cpuid)
+    if (entry.leaf == 0x80000008)
+      entry.value.eax = model.linear_address_bits() << 8 | model.physical_address_bits;
+}
+
 // One package with a core for each processor (APM 3 E.4.1 "CmpLegacy", E.5.2 leaf 80000008h).
 void add_topology(u32 leaf, u32 cpus, CpuidLeaf& value) {
   constexpr u32 kHtt = 1u << 28, kCmpLegacy = 1u << 1;
@@ -190,6 +196,7 @@ void CpuModel::set(Feature feature, bool present) {
     word = present ? word | mask : word & ~mask;
   }
   describe_xsave(*this);
+  describe_address_bits(*this);
   for (const FeatureDependency& rule : feature_dependencies()) {
     if (present && rule.feature == feature && !has(rule.base)) set(rule.base, true);
     if (!present && rule.base == feature && has(rule.feature)) set(rule.feature, false);
@@ -218,6 +225,7 @@ u64 CpuModel::cr4_bits() const {
       {Feature::kSmep, cr4::kSmep},
       {Feature::kSmap, cr4::kSmap},
       {Feature::kPku, cr4::kPke},
+      {Feature::kLa57, cr4::kLa57},
   };
   u64 bits = cr4::kPce;  // RDPMC itself finds no counter; every processor since the P6 has the bit
   for (const Rule& rule : kRules) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "accel/x86/feature.h"
+#include "accel/x86/paging.h"
 #include "base/result.h"
 #include "base/types.h"
 
@@ -39,7 +40,6 @@ struct CpuModel {
       cpuid;                   // bits that follow CR4, XCR0 or the APIC ID are filled in per vCPU
   u64 tsc_hz = 1'000'000'000;  // the guest's TSC, and what CPUID says of it
   unsigned physical_address_bits = 40;
-  unsigned linear_address_bits = 48;
 
   CpuidLeaf leaf(u32 leaf, u32 subleaf) const;  // zeros where nothing is defined
   // The same with the bits that are the vCPU's own: what the CPUID instruction answers.
@@ -53,6 +53,10 @@ struct CpuModel {
   u64 cr4_bits() const;
   u64 efer_bits() const;
   u64 xcr0_bits() const;
+  // Of the addresses it can be made to translate; with CR4.LA57 clear it is 48 all the same.
+  unsigned linear_address_bits() const {
+    return has(Feature::kLa57) ? kLinearBits5Level : kLinearBits4Level;
+  }
 };
 
 // Family 15, model 107, stepping 1, as CPUID leaf 1 and EDX after RESET show it.

@@ -41,7 +41,7 @@ constexpr Feature kBeyond[] = {
     Feature::kClflushopt, Feature::kClwb, Feature::kSerialize,  Feature::kWbnoinvd,
     Feature::kPrefetchw,  Feature::kAes,  Feature::kPclmulqdq,  Feature::kSha,
     Feature::kGfni,       Feature::kPku,  Feature::kMtrr,       Feature::kMce,
-    Feature::kMca,        Feature::kVaes, Feature::kVpclmulqdq,
+    Feature::kMca,        Feature::kVaes, Feature::kVpclmulqdq, Feature::kLa57,
 };
 
 constexpr std::span<const Feature> kAll[] = {kBaseline, kVersion2, kVersion3, kBeyond};

@@ -78,6 +78,7 @@ constexpr FeatureName kNames[] = {
     {Feature::kGfni, "gfni"},
     {Feature::kVaes, "vaes"},
     {Feature::kVpclmulqdq, "vpclmulqdq"},
+    {Feature::kLa57, "la57"},
     {Feature::kRdpid, "rdpid"},
     {Feature::kFsrm, "fsrm"},
     {Feature::kSerialize, "serialize"},
@@ -116,7 +117,7 @@ constexpr FeatureDependency kDependencies[] = {
     {Feature::kClwb, Feature::kClflush},     {Feature::kPse36, Feature::kPse},
     {Feature::kMca, Feature::kMce},          {Feature::kPcid, Feature::kLm},
     {Feature::kTscDeadline, Feature::kApic}, {Feature::kX2apic, Feature::kApic},
-    {Feature::kTscAdjust, Feature::kTsc},
+    {Feature::kTscAdjust, Feature::kTsc},    {Feature::kLa57, Feature::kLm},
 };
 
 }  // namespace

@@ -94,6 +94,7 @@ enum class Feature : u16 {
   kGfni = feature_at(FeatureWord::k7Ecx, 8),
   kVaes = feature_at(FeatureWord::k7Ecx, 9),
   kVpclmulqdq = feature_at(FeatureWord::k7Ecx, 10),
+  kLa57 = feature_at(FeatureWord::k7Ecx, 16),
   kRdpid = feature_at(FeatureWord::k7Ecx, 22),
   kFsrm = feature_at(FeatureWord::k7Edx, 4),
   kSerialize = feature_at(FeatureWord::k7Edx, 14),

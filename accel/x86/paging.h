@@ -32,8 +32,12 @@ inline constexpr u32 kFetch = 1 << 4;
 inline constexpr u32 kProtectionKey = 1 << 5;
 }  // namespace page_fault
 
-constexpr bool is_canonical(u64 address, unsigned linear_bits = 48) {
-  return static_cast<u64>(sign_extend(address, linear_bits)) == address;
+// Bits of a linear address that 4-level and 5-level paging translate (SDM 3A 4.5).
+inline constexpr unsigned kLinearBits4Level = 48, kLinearBits5Level = 57;
+
+// Are the bits above the linear address's equal to its highest?
+constexpr bool is_canonical(u64 address, unsigned linear_bits = kLinearBits4Level) {
+  return address + bit(linear_bits - 1) < bit(linear_bits);
 }
 
 }  // namespace kite

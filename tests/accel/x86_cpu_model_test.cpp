@@ -127,6 +127,13 @@ TEST(CpuModel, ProtectionKeysShowWhetherTheSystemHasThemOn) {
   EXPECT_EQ(keys.leaf(7, 0, {.cr4 = cr4::kPke}).ecx & (3 << 3), 3u << 3);
 }
 
+TEST(CpuModel, LinearAddressesAreAsWideAsTheLevelsOfPagingAllow) {
+  EXPECT_EQ(model("max").leaf(0x80000008, 0).eax, 57u << 8 | 40);
+  EXPECT_TRUE(model("max").cr4_bits() & cr4::kLa57);
+  EXPECT_EQ(model("max,-la57").leaf(0x80000008, 0).eax, 48u << 8 | 40);
+  EXPECT_EQ(model("x86-64-v3").leaf(0x80000008, 0).eax, 48u << 8 | 40);
+}
+
 TEST(CpuModel, AmdRepeatsLeaf1InTheExtendedLeaf) {
   CpuModel v2 = model("x86-64-v2");
   EXPECT_TRUE(v2.leaf(0x80000001, 0).edx & 1);  // FPU

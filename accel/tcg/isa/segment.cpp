@@ -92,7 +92,7 @@ Flow load_table(Cpu& cpu, const Insn& insn, DescriptorTable& table) {
     return Flow::kFault;
   u64 base = load<u64>(image + 2);
   if (!cpu.code64() && insn.width == 1) base &= 0xffffff;
-  if (cpu.code64() && !cpu.canonical(base)) return cpu.general_protection();
+  if (cpu.code64() && !cpu.may_hold(base)) return cpu.general_protection();
   table = {base, load<u16>(image)};
   return Flow::kNext;
 }
@@ -148,7 +148,7 @@ Flow load_system(Cpu& cpu, u16 selector, bool is_task, Segment& target) {
   if (segment.s || (is_task ? !task : segment.type != system_type::kLdt))
     return cpu.general_protection(code);
   if (!segment.present) return cpu.raise_with_code(kSegmentNotPresent, code);
-  if (cpu.long_mode() && !cpu.canonical(segment.base)) return cpu.general_protection(code);
+  if (cpu.long_mode() && !cpu.may_hold(segment.base)) return cpu.general_protection(code);
   if (is_task) {
     segment.type |= system_type::kBusy;
     u8 access = static_cast<u8>(bits(raw[0], 47, 40));

@@ -1,4 +1,5 @@
-// System instructions: control and debug registers, MSRs, TLB, CPUID, time, HLT, and what does nothing.
+// System instructions: control and debug registers, MSRs, TLB, CPUID, time, HLT, and what does
+// nothing.
 #include <random>
 #include <thread>
 
@@ -26,7 +27,8 @@ constexpr auto hlt = [](Cpu& cpu, const Insn& insn) {
   return cpu.leave(insn);
 };
 
-// Registers of the control group are 64 bits wide in 64-bit mode, else 32, whatever the operand size.
+// Registers of the control group are 64 bits wide in 64-bit mode, else 32, whatever the operand
+// size.
 u64 rm_value(const Cpu& cpu, const Insn& insn) {
   return cpu.code64() ? cpu.get<u64>(insn.rm) : cpu.get<u32>(insn.rm);
 }
@@ -39,12 +41,23 @@ void put_rm(Cpu& cpu, const Insn& insn, u64 value) {
 
 constexpr auto mov_from_cr = [](Cpu& cpu, const Insn& insn, auto&, u8 number) {
   switch (number) {
-    case 0: put_rm(cpu, insn, cpu.cr0); return Flow::kNext;
-    case 2: put_rm(cpu, insn, cpu.cr2); return Flow::kNext;
-    case 3: put_rm(cpu, insn, cpu.cr3); return Flow::kNext;
-    case 4: put_rm(cpu, insn, cpu.cr4); return Flow::kNext;
-    case 8: put_rm(cpu, insn, cpu.interrupts ? cpu.interrupts->cr8() : 0); return Flow::kNext;
-    default: return cpu.undefined_opcode();
+    case 0:
+      put_rm(cpu, insn, cpu.cr0);
+      return Flow::kNext;
+    case 2:
+      put_rm(cpu, insn, cpu.cr2);
+      return Flow::kNext;
+    case 3:
+      put_rm(cpu, insn, cpu.cr3);
+      return Flow::kNext;
+    case 4:
+      put_rm(cpu, insn, cpu.cr4);
+      return Flow::kNext;
+    case 8:
+      put_rm(cpu, insn, cpu.interrupts ? cpu.interrupts->cr8() : 0);
+      return Flow::kNext;
+    default:
+      return cpu.undefined_opcode();
   }
 };
 
@@ -52,16 +65,25 @@ constexpr auto mov_to_cr = [](Cpu& cpu, const Insn& insn, u8 number, auto) {
   const u64 value = rm_value(cpu, insn);
   Flow flow = Flow::kNext;
   switch (number) {
-    case 0: flow = cpu.write_cr0(value); break;
-    case 2: cpu.cr2 = value; break;
-    case 3: flow = cpu.write_cr3(value); break;
-    case 4: flow = cpu.write_cr4(value); break;
+    case 0:
+      flow = cpu.write_cr0(value);
+      break;
+    case 2:
+      cpu.cr2 = value;
+      break;
+    case 3:
+      flow = cpu.write_cr3(value);
+      break;
+    case 4:
+      flow = cpu.write_cr4(value);
+      break;
     case 8:
       if (value > 15) return cpu.general_protection();
       if (cpu.interrupts) cpu.interrupts->set_cr8(static_cast<u8>(value));
       cpu.attention |= kAttendInterrupt;
       break;
-    default: return cpu.undefined_opcode();
+    default:
+      return cpu.undefined_opcode();
   }
   return flow == Flow::kFault ? flow : cpu.leave(insn);
 };
@@ -120,14 +142,22 @@ constexpr auto invpcid = [](Cpu& cpu, const Insn& insn, auto, u64) {
   std::array<u64, 2> descriptor;
   if (!cpu.load_operand(insn, descriptor)) return Flow::kFault;
   const u64 pcid = descriptor[0], linear = descriptor[1];
-  if (type > 3 || (type < 2 && pcid > 0xfff) || (type == 0 && !cpu.canonical(linear)) ||
+  if (type > 3 || (type < 2 && pcid > 0xfff) || (type == 0 && !cpu.may_hold(linear)) ||
       (type < 2 && pcid != 0 && !(cpu.cr4 & cr4::kPcide)))
     return cpu.general_protection();
   switch (type) {
-    case 0: cpu.invalidate_page_of(static_cast<u16>(pcid), linear); break;
-    case 1: cpu.tlb.flush_pcid(static_cast<u16>(pcid)); break;
-    case 2: cpu.tlb.flush_all(); break;
-    case 3: cpu.tlb.flush_all_non_global(); break;
+    case 0:
+      cpu.invalidate_page_of(static_cast<u16>(pcid), linear);
+      break;
+    case 1:
+      cpu.tlb.flush_pcid(static_cast<u16>(pcid));
+      break;
+    case 2:
+      cpu.tlb.flush_all();
+      break;
+    case 3:
+      cpu.tlb.flush_all_non_global();
+      break;
   }
   return cpu.leave(insn);
 };
@@ -188,7 +218,7 @@ constexpr auto read_base = []<class T>(Cpu& cpu, T& value) {
 template <SegmentRegister Number>
 constexpr auto write_base = []<class T>(Cpu& cpu, T value) {
   if (!(cpu.cr4 & cr4::kFsgsbase)) return cpu.undefined_opcode();
-  if (!cpu.canonical(value)) return cpu.general_protection();
+  if (!cpu.may_hold(value)) return cpu.general_protection();
   cpu.segments[Number].base = value;
   cpu.segment_base[Number] = value;
   return Flow::kNext;
@@ -309,6 +339,8 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::span<const Row> system_rows() { return kRows; }
+std::span<const Row> system_rows() {
+  return kRows;
+}
 
 }  // namespace kite::tcg

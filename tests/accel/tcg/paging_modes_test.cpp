@@ -1,4 +1,5 @@
 // Page tables of 32-bit kernels, and what control registers refuse.
+#include "accel/x86/msr.h"
 #include "accel/x86/paging.h"
 #include "tests/accel/tcg/modes.h"
 
@@ -67,6 +68,71 @@ TEST_F(TcgPagingModes, AReservedBitIsAPageFaultThatSaysSo) {
   after = run({0xa1, 0, 0, 0x40, 0});
   EXPECT_EQ(after.rip, kCode + 6);
   EXPECT_EQ(after.gpr[kRax], 0xffffffffu);
+}
+
+// Five levels of tables, the low 2 MiB at 0 and again at kHigh.
+class TcgFiveLevels : public TcgPagingModes {
+ protected:
+  static constexpr Gpa kPml5 = 0x58000;
+  void enter_five_levels() {
+    enter_long_mode();
+    put64(kPml5, state_.cr3 | 7);
+    put64(kPml5 + 8 * 0x55, state_.cr3 | 7);
+    state_.cr3 = kPml5;
+    state_.cr4 |= cr4::kLa57;
+  }
+  static constexpr u64 kHigh = u64{0x55} << 48;
+};
+
+TEST_F(TcgFiveLevels, AnAddressHas57Bits) {
+  enter_five_levels();
+  put64(kData, 0x1122334455667788);
+  state_.gpr[kRbx] = kHigh | kData;
+  EXPECT_EQ(run({0x48, 0x8b, 0x03}).gpr[kRax], 0x1122334455667788u);  // MOV RAX, [RBX]
+  EXPECT_EQ(get64(kPml5 + 8 * 0x55) & pte::kAccessed, pte::kAccessed);
+  // Code runs there too: JMP RBX.
+  state_.gpr[kRbx] = kHigh | kOther;
+  put8(kOther, kHlt);
+  EXPECT_EQ(run({0xff, 0xe3}).rip, (kHigh | kOther) + 1);
+  state_.gpr[kRbx] = u64{1} << 56;
+  EXPECT_EQ(vector_of(run({0x48, 0x8b, 0x03})), kGeneralProtection);
+  EXPECT_EQ(vector_of(run({0xff, 0xe3})), kGeneralProtection);
+}
+
+TEST_F(TcgFiveLevels, WithFourTheSameAddressIsNotCanonicalButABaseMayHoldIt) {
+  enter_long_mode();
+  state_.gpr[kRbx] = state_.gpr[kRax] = kHigh;
+  EXPECT_EQ(vector_of(run({0x48, 0x8b, 0x03})), kGeneralProtection);
+  state_.gpr[kRdx] = kHigh >> 32;
+  state_.gpr[kRcx] = msr::kLstar;
+  const X86State after = run({0x0f, 0x30});  // WRMSR
+  EXPECT_EQ(after.rip, kCode + 3);
+  EXPECT_EQ(after.lstar, kHigh);
+  state_.gpr[kRdx] = 0x01000000;
+  EXPECT_EQ(vector_of(run({0x0f, 0x30})), kGeneralProtection);
+}
+
+TEST_F(TcgFiveLevels, NothingIsLargeAboveAPdpteAndTheRightsOfAPml5eCount) {
+  enter_five_levels();
+  state_.gpr[kRbx] = kHigh | kData;
+  put64(kPml5 + 8 * 0x55, 0x50000 | 7 | pte::kLarge);
+  X86State after = run({0x48, 0x8b, 0x03});
+  EXPECT_EQ(vector_of(after), kPageFault);
+  EXPECT_EQ(quad(after, 0), page_fault::kPresent | page_fault::kReserved);
+  put64(kPml5 + 8 * 0x55, 0x50000 | pte::kPresent);  // read-only
+  state_.cr0 |= cr0::kWp;
+  after = run({0x48, 0x89, 0x03});
+  EXPECT_EQ(quad(after, 0), page_fault::kPresent | page_fault::kWrite);
+  EXPECT_EQ(after.cr2, kHigh | kData);
+}
+
+TEST_F(TcgFiveLevels, TheNumberOfLevelsDoesNotChangeInLongMode) {
+  enter_long_mode();
+  state_.gpr[kRax] = cr4::kPae | cr4::kLa57;
+  EXPECT_EQ(vector_of(run({0x0f, 0x22, 0xe0})), kGeneralProtection);  // MOV CR4, RAX
+  enter_five_levels();
+  state_.gpr[kRax] = cr4::kPae;
+  EXPECT_EQ(vector_of(run({0x0f, 0x22, 0xe0})), kGeneralProtection);
 }
 
 TEST_F(TcgPagingModes, LongModeIsNotEnteredWithA16BitTss) {

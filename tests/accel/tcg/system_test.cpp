@@ -331,7 +331,7 @@ TEST_F(TcgSystem, AWatchpointThatMovSsPutsOffIsTakenInTheHandlerOfTheNextInt) {
 
 TEST_F(TcgSystem, AnLdtAtANonCanonicalBaseIsRefused) {
   put(kGdt + 0x20, 0x0000820000000067);
-  put(kGdt + 0x28, 0x00aaaaaa);
+  put(kGdt + 0x28, 0xaaaaaaaa);
   handle(kGeneralProtection, {0x5b, 0xf4});                                    // pop rbx; hlt
   const X86State end = run({0xb8, 0x20, 0x00, 0x00, 0x00, 0x0f, 0x00, 0xd0});  // lldt ax
   EXPECT_EQ(end.gpr[kRbx], 0x20u);
