@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/types.h"
 #include "tests/boot/linux_guest.h"
 
 namespace kite::test {
@@ -24,14 +25,42 @@ std::string words_of(const ProgramRun& run) {
 }
 
 // On the interpreter, so that every host runs the same test.
-ProgramRun run_until(const std::string& expected, std::vector<std::string> options) {
+ProgramRun run_until(const std::string& expected, std::vector<std::string> options,
+                     const std::vector<Reply>& replies = {}) {
   constexpr int kLimit = 250;
   std::vector<std::string> words = {KITE_PROGRAM, "run",       "--accel",
                                     "tcg",        "--timeout", std::to_string(kLimit)};
   if (!expected.empty()) words.insert(words.end(), {"--expect", expected});
   words.insert(words.end(), options.begin(), options.end());
-  return run_program(words, kLimit + 20);
+  return run_program(words, kLimit + 20, replies);
 }
+
+// An image whose first sector ends the run with status 2 * value + 1.
+class BootSector {
+ public:
+  explicit BootSector(u8 value = 1)
+      : path_(testing::TempDir() + "kite-boot-sector-" + std::to_string(::getpid()) + "-" +
+              std::to_string(value)) {
+    // mov ax, 0e4bh; int 10h (teletype 'K'); mov al, value; out 0f4h, al; jmp $
+    std::string disk("\xb8\x4b\x0e\xcd\x10\xb0?\xe6\xf4\xeb\xfe", 11);
+    disk[6] = static_cast<char>(value);
+    disk.resize(510);
+    disk += "\x55\xaa";
+    disk.resize(64 * 1024);
+    std::ofstream(path_, std::ios::binary) << disk;
+  }
+  ~BootSector() {
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+  }
+  BootSector(const BootSector&) = delete;
+  BootSector& operator=(const BootSector&) = delete;
+
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
 
 class SeaBios : public testing::TestWithParam<const char*> {};
 
@@ -53,18 +82,33 @@ INSTANTIATE_TEST_SUITE_P(Every, SeaBios,
 
 TEST(SeaBiosDisk, BootsASectorFromADisk) {
   SKIP_WITHOUT(kBios);
-  // mov ax, 0x0e4b; int 10h (teletype 'K'); mov al, 1; out 0f4h, al; jmp $
-  std::string disk("\xb8\x4b\x0e\xcd\x10\xb0\x01\xe6\xf4\xeb\xfe", 11);
-  disk.resize(510);
-  disk += "\x55\xaa";
-  disk.resize(64 * 1024);
-  const std::string path = testing::TempDir() + "kite-boot-sector-" + std::to_string(::getpid());
-  std::ofstream(path, std::ios::binary) << disk;
+  const BootSector disk;
   const ProgramRun run =
-      run_until("", {"--memory", "64M", "--firmware", find_guest(kBios), "--disk", path});
-  std::filesystem::remove(path);
+      run_until("", {"--memory", "64M", "--firmware", find_guest(kBios), "--disk", disk.path()});
   EXPECT_EQ(run.status, 3) << words_of(run);
   EXPECT_THAT(run.out, HasSubstr("Booting from Hard Disk"));
+}
+
+// Escape at the prompt, then the number of an entry, both typed at the serial port.
+TEST(SeaBiosMenu, ListsTheDrivesAndBootsTheOneThatIsChosen) {
+  SKIP_WITHOUT(kBios);
+  const BootSector first(1), second(2);
+  const ProgramRun run = run_until("",
+                                   {"--memory", "64M", "--firmware", find_guest(kBios), "--disk",
+                                    first.path(), "--disk", second.path()},
+                                   {{"Press ESC for boot menu", "\x1b"}, {"2. ", "2"}});
+  EXPECT_EQ(run.status, 5) << words_of(run);
+  EXPECT_THAT(run.out, HasSubstr("Select boot device:"));
+  EXPECT_THAT(run.out, HasSubstr("1. ata0-0: KITE HARDDISK"));
+  EXPECT_THAT(run.out, HasSubstr("2. ata0-1: KITE HARDDISK"));
+}
+
+TEST(SeaBiosMenu, BootsTheFirstDriveWhenNoKeyComes) {
+  SKIP_WITHOUT(kBios);
+  const BootSector first(1), second(2);
+  const ProgramRun run = run_until("", {"--memory", "64M", "--firmware", find_guest(kBios),
+                                        "--disk", first.path(), "--disk", second.path()});
+  EXPECT_EQ(run.status, 3) << words_of(run);
 }
 
 TEST(Grub, ShowsItsMenuAndStartsLinuxWhichPowersOff) {

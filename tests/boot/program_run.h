@@ -13,6 +13,13 @@ struct ProgramRun {
   double first_output_seconds = 0;  // to the first byte of `out`
 };
 
-ProgramRun run_program(const std::vector<std::string>& words, int limit_seconds);
+// Keys typed once `after` has appeared in `out`, counted from the keys before.
+struct Reply {
+  std::string after, keys;
+};
+
+// Without replies its input is at the end from the start.
+ProgramRun run_program(const std::vector<std::string>& words, int limit_seconds,
+                       const std::vector<Reply>& replies = {});
 
 }  // namespace kite::test
