@@ -57,7 +57,7 @@ void fill_rsdp(std::vector<u8>& bytes, Gpa rsdt, Gpa xsdt) {
 Result<AcpiTables> acpi_tables(const AcpiFacts& facts, Gpa address, u64 limit) {
   Assembly assembly(address);
   const Gpa facs = assembly.put(acpi_facs(), kFacsAlignment);
-  const Gpa dsdt = assembly.put(acpi_dsdt());
+  const Gpa dsdt = assembly.put(acpi_dsdt(facts));
   std::vector<Gpa> tables = {assembly.put(acpi_fadt(facts, facs, dsdt)),
                              assembly.put(acpi_madt(facts))};
   if (facts.hpet) tables.push_back(assembly.put(acpi_hpet(*facts.hpet)));

@@ -73,7 +73,8 @@ struct AcpiTables {
   Gpa rsdp = 0;
 };
 
-// RSDP, RSDT, XSDT, FADT with FACS and DSDT, MADT, HPET and an SSDT that tells the DSDT the facts.
+// RSDP, RSDT, XSDT, FADT with FACS and DSDT, MADT, HPET and an SSDT with what a board
+// has a number of.
 // `address` is page-aligned and below 4 GiB; `limit` is the room there.
 Result<AcpiTables> acpi_tables(const AcpiFacts& facts, Gpa address, u64 limit);
 

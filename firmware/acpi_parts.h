@@ -9,8 +9,9 @@
 namespace kite {
 
 // Compiled from firmware/dsdt.asl when Kite is built.
-std::span<const u8> acpi_dsdt();
+std::span<const u8> compiled_dsdt();
 
+std::vector<u8> acpi_dsdt(const AcpiFacts& facts);
 std::vector<u8> acpi_ssdt(const AcpiFacts& facts);
 std::vector<u8> acpi_fadt(const AcpiFacts& facts, Gpa facs, Gpa dsdt);
 std::vector<u8> acpi_facs();

@@ -1,4 +1,4 @@
-// What the DSDT is told, and the devices of which a board has a varying number.
+// The SSDT: the devices of which a board has a varying number.
 #include <fmt/format.h>
 
 #include "firmware/acpi_parts.h"
@@ -28,23 +28,10 @@ aml::Code virtio_mmio(u32 uid, const AcpiFacts::VirtioMmio& transport) {
   return aml::device(fmt::format("V{:03X}", uid), body);
 }
 
-u32 serial_mask(const AcpiFacts& facts) {
-  u32 mask = 0;
-  for (unsigned i = 0; i < facts.serial.size(); ++i) mask |= u32{facts.serial[i]} << i;
-  return mask;
-}
-
 }  // namespace
 
 std::vector<u8> acpi_ssdt(const AcpiFacts& facts) {
   AcpiTable table("SSDT", 2);
-  table.add_bytes(aml::name_integer("\\FCOM", serial_mask(facts)));
-  table.add_bytes(aml::name_integer("\\FRTC", facts.has_rtc));
-  table.add_bytes(aml::name_integer("\\FKBC", facts.has_8042));
-  table.add_bytes(aml::name_integer("\\FPIC", facts.has_8259));
-  table.add_bytes(aml::name_integer("\\FHPT", static_cast<u32>(facts.hpet.value_or(0))));
-  table.add_bytes(aml::name_integer("\\FPCI", facts.has_pci));
-  table.add_bytes(aml::name_integer("\\FPVP", facts.pvpanic_port.value_or(0)));
   aml::Code devices;
   for (u32 i = 0; i < facts.cpus.size(); ++i) aml::append(devices, processor(i));
   for (u32 i = 0; i < facts.virtio_mmio.size(); ++i)

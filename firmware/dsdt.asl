@@ -1,14 +1,15 @@
-// The board's fixed part, in ASL. What differs from board to board the SSDT tells, which
-// firmware/acpi.cpp writes: the names that begin with F.
+// The boards' devices, in ASL. What differs from board to board are the numbers behind the names that
+// begin with F; firmware/acpi_dsdt.cpp writes them over the 0x12345678 that stands here. (In a table of
+// their own they would have to be External, and SeaBIOS 1.16 gives the DSDT up at an ExternalOp.)
 DefinitionBlock ("dsdt.aml", "DSDT", 2, "KITE  ", "KITEDSDT", 0x00000001)
 {
-    External (\FCOM, IntObj)    // bit n: COMn+1 is there
-    External (\FRTC, IntObj)    // 1: there is a real-time clock
-    External (\FKBC, IntObj)    // 1: there is an 8042
-    External (\FPIC, IntObj)    // 1: there are 8259s
-    External (\FHPT, IntObj)    // address of the HPET, 0: none
-    External (\FPCI, IntObj)    // 1: there is a PCI bus
-    External (\FPVP, IntObj)    // port of the pvpanic device, 0: none
+    Name (FCOM, 0x12345678)    // bit n: COMn+1 is there
+    Name (FRTC, 0x12345678)    // 1: there is a real-time clock
+    Name (FKBC, 0x12345678)    // 1: there is an 8042
+    Name (FPIC, 0x12345678)    // 1: there are 8259s
+    Name (FHPT, 0x12345678)    // address of the HPET, 0: none
+    Name (FPCI, 0x12345678)    // 1: there is a PCI bus
+    Name (FPVP, 0x12345678)    // port of the pvpanic device, 0: none
 
     // Soft-off. SLP_TYP is kAcpiSleepTypeS5 of firmware/acpi.h.
     Name (\_S5, Package (0x04) { 0x05, 0x05, Zero, Zero })
@@ -125,7 +126,9 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "KITE  ", "KITEDSDT", 0x00000001)
             })
         }
 
-        // Bus 0 behind configuration mechanism #1. No slot has an interrupt pin that is wired.
+        // Bus 0 behind configuration mechanism #1. Pin INTx of a function in slot n is wired to the PIIX3's
+        // PIRQ (n - 1 + x) mod 4; the PIIX3 passes each on to an ISA interrupt, the number of which is in
+        // its configuration space (82371SB 2.2.13).
         Device (PCI0)
         {
             Name (_HID, EisaId ("PNP0A03"))
@@ -143,6 +146,167 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "KITE  ", "KITEDSDT", 0x00000001)
                 DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
                     0x00000000, 0xC0000000, 0xFEBFFFFF, 0x00000000, 0x3EC00000)
             })
+            Name (_PRT, Package ()
+            {
+                Package () {0x00FFFF, 0, LNKD, 0}, Package () {0x00FFFF, 1, LNKA, 0},
+                Package () {0x00FFFF, 2, LNKB, 0}, Package () {0x00FFFF, 3, LNKC, 0},
+                Package () {0x01FFFF, 0, LNKS, 0}, Package () {0x01FFFF, 1, LNKB, 0},
+                Package () {0x01FFFF, 2, LNKC, 0}, Package () {0x01FFFF, 3, LNKD, 0},
+                Package () {0x02FFFF, 0, LNKB, 0}, Package () {0x02FFFF, 1, LNKC, 0},
+                Package () {0x02FFFF, 2, LNKD, 0}, Package () {0x02FFFF, 3, LNKA, 0},
+                Package () {0x03FFFF, 0, LNKC, 0}, Package () {0x03FFFF, 1, LNKD, 0},
+                Package () {0x03FFFF, 2, LNKA, 0}, Package () {0x03FFFF, 3, LNKB, 0},
+                Package () {0x04FFFF, 0, LNKD, 0}, Package () {0x04FFFF, 1, LNKA, 0},
+                Package () {0x04FFFF, 2, LNKB, 0}, Package () {0x04FFFF, 3, LNKC, 0},
+                Package () {0x05FFFF, 0, LNKA, 0}, Package () {0x05FFFF, 1, LNKB, 0},
+                Package () {0x05FFFF, 2, LNKC, 0}, Package () {0x05FFFF, 3, LNKD, 0},
+                Package () {0x06FFFF, 0, LNKB, 0}, Package () {0x06FFFF, 1, LNKC, 0},
+                Package () {0x06FFFF, 2, LNKD, 0}, Package () {0x06FFFF, 3, LNKA, 0},
+                Package () {0x07FFFF, 0, LNKC, 0}, Package () {0x07FFFF, 1, LNKD, 0},
+                Package () {0x07FFFF, 2, LNKA, 0}, Package () {0x07FFFF, 3, LNKB, 0},
+                Package () {0x08FFFF, 0, LNKD, 0}, Package () {0x08FFFF, 1, LNKA, 0},
+                Package () {0x08FFFF, 2, LNKB, 0}, Package () {0x08FFFF, 3, LNKC, 0},
+                Package () {0x09FFFF, 0, LNKA, 0}, Package () {0x09FFFF, 1, LNKB, 0},
+                Package () {0x09FFFF, 2, LNKC, 0}, Package () {0x09FFFF, 3, LNKD, 0},
+                Package () {0x0AFFFF, 0, LNKB, 0}, Package () {0x0AFFFF, 1, LNKC, 0},
+                Package () {0x0AFFFF, 2, LNKD, 0}, Package () {0x0AFFFF, 3, LNKA, 0},
+                Package () {0x0BFFFF, 0, LNKC, 0}, Package () {0x0BFFFF, 1, LNKD, 0},
+                Package () {0x0BFFFF, 2, LNKA, 0}, Package () {0x0BFFFF, 3, LNKB, 0},
+                Package () {0x0CFFFF, 0, LNKD, 0}, Package () {0x0CFFFF, 1, LNKA, 0},
+                Package () {0x0CFFFF, 2, LNKB, 0}, Package () {0x0CFFFF, 3, LNKC, 0},
+                Package () {0x0DFFFF, 0, LNKA, 0}, Package () {0x0DFFFF, 1, LNKB, 0},
+                Package () {0x0DFFFF, 2, LNKC, 0}, Package () {0x0DFFFF, 3, LNKD, 0},
+                Package () {0x0EFFFF, 0, LNKB, 0}, Package () {0x0EFFFF, 1, LNKC, 0},
+                Package () {0x0EFFFF, 2, LNKD, 0}, Package () {0x0EFFFF, 3, LNKA, 0},
+                Package () {0x0FFFFF, 0, LNKC, 0}, Package () {0x0FFFFF, 1, LNKD, 0},
+                Package () {0x0FFFFF, 2, LNKA, 0}, Package () {0x0FFFFF, 3, LNKB, 0},
+                Package () {0x10FFFF, 0, LNKD, 0}, Package () {0x10FFFF, 1, LNKA, 0},
+                Package () {0x10FFFF, 2, LNKB, 0}, Package () {0x10FFFF, 3, LNKC, 0},
+                Package () {0x11FFFF, 0, LNKA, 0}, Package () {0x11FFFF, 1, LNKB, 0},
+                Package () {0x11FFFF, 2, LNKC, 0}, Package () {0x11FFFF, 3, LNKD, 0},
+                Package () {0x12FFFF, 0, LNKB, 0}, Package () {0x12FFFF, 1, LNKC, 0},
+                Package () {0x12FFFF, 2, LNKD, 0}, Package () {0x12FFFF, 3, LNKA, 0},
+                Package () {0x13FFFF, 0, LNKC, 0}, Package () {0x13FFFF, 1, LNKD, 0},
+                Package () {0x13FFFF, 2, LNKA, 0}, Package () {0x13FFFF, 3, LNKB, 0},
+                Package () {0x14FFFF, 0, LNKD, 0}, Package () {0x14FFFF, 1, LNKA, 0},
+                Package () {0x14FFFF, 2, LNKB, 0}, Package () {0x14FFFF, 3, LNKC, 0},
+                Package () {0x15FFFF, 0, LNKA, 0}, Package () {0x15FFFF, 1, LNKB, 0},
+                Package () {0x15FFFF, 2, LNKC, 0}, Package () {0x15FFFF, 3, LNKD, 0},
+                Package () {0x16FFFF, 0, LNKB, 0}, Package () {0x16FFFF, 1, LNKC, 0},
+                Package () {0x16FFFF, 2, LNKD, 0}, Package () {0x16FFFF, 3, LNKA, 0},
+                Package () {0x17FFFF, 0, LNKC, 0}, Package () {0x17FFFF, 1, LNKD, 0},
+                Package () {0x17FFFF, 2, LNKA, 0}, Package () {0x17FFFF, 3, LNKB, 0},
+                Package () {0x18FFFF, 0, LNKD, 0}, Package () {0x18FFFF, 1, LNKA, 0},
+                Package () {0x18FFFF, 2, LNKB, 0}, Package () {0x18FFFF, 3, LNKC, 0},
+                Package () {0x19FFFF, 0, LNKA, 0}, Package () {0x19FFFF, 1, LNKB, 0},
+                Package () {0x19FFFF, 2, LNKC, 0}, Package () {0x19FFFF, 3, LNKD, 0},
+                Package () {0x1AFFFF, 0, LNKB, 0}, Package () {0x1AFFFF, 1, LNKC, 0},
+                Package () {0x1AFFFF, 2, LNKD, 0}, Package () {0x1AFFFF, 3, LNKA, 0},
+                Package () {0x1BFFFF, 0, LNKC, 0}, Package () {0x1BFFFF, 1, LNKD, 0},
+                Package () {0x1BFFFF, 2, LNKA, 0}, Package () {0x1BFFFF, 3, LNKB, 0},
+                Package () {0x1CFFFF, 0, LNKD, 0}, Package () {0x1CFFFF, 1, LNKA, 0},
+                Package () {0x1CFFFF, 2, LNKB, 0}, Package () {0x1CFFFF, 3, LNKC, 0},
+                Package () {0x1DFFFF, 0, LNKA, 0}, Package () {0x1DFFFF, 1, LNKB, 0},
+                Package () {0x1DFFFF, 2, LNKC, 0}, Package () {0x1DFFFF, 3, LNKD, 0},
+                Package () {0x1EFFFF, 0, LNKB, 0}, Package () {0x1EFFFF, 1, LNKC, 0},
+                Package () {0x1EFFFF, 2, LNKD, 0}, Package () {0x1EFFFF, 3, LNKA, 0},
+                Package () {0x1FFFFF, 0, LNKC, 0}, Package () {0x1FFFFF, 1, LNKD, 0},
+                Package () {0x1FFFFF, 2, LNKA, 0}, Package () {0x1FFFFF, 3, LNKB, 0}
+            })
+
+            Device (ISA)
+            {
+                Name (_ADR, 0x00010000)
+                OperationRegion (PIRQ, PCI_Config, 0x60, 0x04) // PIRQRC[A:D]
+                Field (PIRQ, ByteAcc, NoLock, Preserve) { PRQA, 8, PRQB, 8, PRQC, 8, PRQD, 8 }
+            }
+        }
+
+        // A PIRQ's bit 7 says that it goes nowhere. Linux asks for _CRS before _STA, and without a PCI bus there
+        // is no register to read.
+        Method (LSTA, 1, NotSerialized)
+        {
+            If (Arg0 & 0x80) { Return (0x09) }
+            Return (0x0B)
+        }
+        Method (LCRS, 1, Serialized)
+        {
+            Name (LBUF, ResourceTemplate () { Interrupt (ResourceConsumer, Level, ActiveHigh, Shared,,, LIRQ) {0} })
+            CreateDWordField (LBUF, LIRQ._INT, LINT)
+            If (!(Arg0 & 0x80)) { LINT = Arg0 }
+            Return (LBUF)
+        }
+
+        Device (LNKA)
+        {
+            Name (_HID, EisaId ("PNP0C0F"))
+            Name (_UID, Zero)
+            Name (_PRS, ResourceTemplate () { Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) {5, 10, 11} })
+            Method (_STA, 0, NotSerialized) { If (\FPCI) { Return (LSTA (^^PCI0.ISA.PRQA)) } Return (Zero) }
+            Method (_CRS, 0, NotSerialized) { If (\FPCI) { Return (LCRS (^^PCI0.ISA.PRQA)) } Return (_PRS) }
+            Method (_DIS, 0, NotSerialized) { ^^PCI0.ISA.PRQA |= 0x80 }
+            Method (_SRS, 1, NotSerialized)
+            {
+                CreateDWordField (Arg0, 0x05, LINT)
+                ^^PCI0.ISA.PRQA = LINT
+            }
+        }
+
+        Device (LNKB)
+        {
+            Name (_HID, EisaId ("PNP0C0F"))
+            Name (_UID, One)
+            Name (_PRS, ResourceTemplate () { Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) {5, 10, 11} })
+            Method (_STA, 0, NotSerialized) { If (\FPCI) { Return (LSTA (^^PCI0.ISA.PRQB)) } Return (Zero) }
+            Method (_CRS, 0, NotSerialized) { If (\FPCI) { Return (LCRS (^^PCI0.ISA.PRQB)) } Return (_PRS) }
+            Method (_DIS, 0, NotSerialized) { ^^PCI0.ISA.PRQB |= 0x80 }
+            Method (_SRS, 1, NotSerialized)
+            {
+                CreateDWordField (Arg0, 0x05, LINT)
+                ^^PCI0.ISA.PRQB = LINT
+            }
+        }
+
+        Device (LNKC)
+        {
+            Name (_HID, EisaId ("PNP0C0F"))
+            Name (_UID, 0x02)
+            Name (_PRS, ResourceTemplate () { Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) {5, 10, 11} })
+            Method (_STA, 0, NotSerialized) { If (\FPCI) { Return (LSTA (^^PCI0.ISA.PRQC)) } Return (Zero) }
+            Method (_CRS, 0, NotSerialized) { If (\FPCI) { Return (LCRS (^^PCI0.ISA.PRQC)) } Return (_PRS) }
+            Method (_DIS, 0, NotSerialized) { ^^PCI0.ISA.PRQC |= 0x80 }
+            Method (_SRS, 1, NotSerialized)
+            {
+                CreateDWordField (Arg0, 0x05, LINT)
+                ^^PCI0.ISA.PRQC = LINT
+            }
+        }
+
+        Device (LNKD)
+        {
+            Name (_HID, EisaId ("PNP0C0F"))
+            Name (_UID, 0x03)
+            Name (_PRS, ResourceTemplate () { Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) {5, 10, 11} })
+            Method (_STA, 0, NotSerialized) { If (\FPCI) { Return (LSTA (^^PCI0.ISA.PRQD)) } Return (Zero) }
+            Method (_CRS, 0, NotSerialized) { If (\FPCI) { Return (LCRS (^^PCI0.ISA.PRQD)) } Return (_PRS) }
+            Method (_DIS, 0, NotSerialized) { ^^PCI0.ISA.PRQD |= 0x80 }
+            Method (_SRS, 1, NotSerialized)
+            {
+                CreateDWordField (Arg0, 0x05, LINT)
+                ^^PCI0.ISA.PRQD = LINT
+            }
+        }
+
+        // The PIIX4's power management: its INTA is the SCI, which no register moves.
+        Device (LNKS)
+        {
+            Name (_HID, EisaId ("PNP0C0F"))
+            Name (_UID, 0x04)
+            Name (_PRS, ResourceTemplate () { Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) {9} })
+            Method (_STA, 0, NotSerialized) { If (\FPCI) { Return (0x0B) } Return (Zero) }
+            Method (_CRS, 0, NotSerialized) { Return (_PRS) }
+            Method (_DIS, 0, NotSerialized) {}
+            Method (_SRS, 1, NotSerialized) {}
         }
 
         Device (PVPN)

@@ -139,6 +139,9 @@ Result<> build_pc(MachineBuild& machine) {
   KITE_CHECK(add_test_device(machine, isa));
   machine.firmware().acpi = pc_acpi_facts(machine);
   machine.firmware().acpi->has_pci = true;
+  // Where the DSDT's interrupt links can lead: level-triggered, as PCI's are.
+  for (const u8 number : {u8{5}, u8{10}, u8{11}})
+    machine.firmware().acpi->overrides.push_back({.irq = number, .gsi = number, .level = true});
   fill_pc_cmos(machine, rtc);
   return add_fw_cfg(machine);
 }

@@ -72,6 +72,7 @@ TEST_P(SeaBios, StartsFromItsRomAndFindsNothingToBoot) {
   EXPECT_THAT(run.out, HasSubstr("Press ESC for boot menu"));
   EXPECT_THAT(run.err, HasSubstr("firmware: Found QEMU fw_cfg")) << "port 402h is not in the log";
   EXPECT_THAT(run.err, HasSubstr("Copying SMBIOS 3.0"));
+  EXPECT_THAT(run.err, testing::Not(HasSubstr("parse error")));
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, SeaBios,
@@ -120,6 +121,9 @@ TEST(Grub, ShowsItsMenuAndStartsLinuxWhichPowersOff) {
   EXPECT_THAT(run.out, HasSubstr("GNU GRUB"));
   EXPECT_THAT(run.out, HasSubstr("Kite boot test"));
   EXPECT_THAT(run.out, HasSubstr("kite: user space is up"));
+  EXPECT_THAT(run.out, HasSubstr("Interrupt link LNKA configured for IRQ 10"));
+  for (const auto& complaint : kernel_complaints())
+    EXPECT_THAT(run.out, testing::Not(HasSubstr(complaint))) << run.out;
 }
 
 TEST(Grub, StartsMemtest86Plus) {

@@ -215,22 +215,32 @@ class Disassembled : public testing::Test {
   std::string said_;
 };
 
-TEST_F(Disassembled, TheSsdtSaysTheFacts) {
+TEST_F(Disassembled, TheSsdtHasProcessorsAndTransports) {
   const Found found(two_processors());
   const auto listing = disassemble(found, "SSDT", "SSDT");
-  EXPECT_NE(listing.find("Name (\\FCOM, 0x00000001)"), std::string::npos) << said_ << listing;
-  EXPECT_NE(listing.find("Name (\\FHPT, 0xFED00000)"), std::string::npos);
-  EXPECT_NE(listing.find("Name (\\FPVP, 0x00000505)"), std::string::npos);
-  EXPECT_NE(listing.find("Device (C001)"), std::string::npos);
+  EXPECT_NE(listing.find("Device (C001)"), std::string::npos) << said_ << listing;
   EXPECT_NE(listing.find("0xFEB00000"), std::string::npos);
   EXPECT_EQ(listing.find("Unknown"), std::string::npos);
 }
 
+TEST_F(Disassembled, TheDsdtSaysTheFacts) {
+  auto facts = two_processors();
+  facts.serial = {true, false, true, false};
+  facts.has_rtc = false;
+  facts.has_pci = true;
+  const auto listing = disassemble(Found(facts), "DSDT", "DSDT");
+  for (const auto* name :
+       {"FCOM, 0x00000005", "FRTC, 0x00000000", "FKBC, 0x00000001", "FPIC, 0x00000001",
+        "FHPT, 0xFED00000", "FPCI, 0x00000001", "FPVP, 0x00000505"})
+    EXPECT_NE(listing.find("Name (" + std::string(name) + ")"), std::string::npos)
+        << name << said_ << listing;
+  EXPECT_EQ(listing.find("External"), std::string::npos) << "SeaBIOS cannot read on from there";
+}
+
 TEST_F(Disassembled, TheDsdtHasSoftOffAndTheBoardsDevices) {
-  const Found found(two_processors());
-  const auto listing = disassemble(found, "DSDT", "SSDT");
+  const auto listing = disassemble(Found(two_processors()), "DSDT", "DSDT");
   EXPECT_NE(listing.find("_S5"), std::string::npos) << said_;
-  for (const auto* id : {"PNP0501", "PNP0B00", "PNP0303", "PNP0103", "QEMU0001"})
+  for (const auto* id : {"PNP0501", "PNP0B00", "PNP0303", "PNP0103", "QEMU0001", "PNP0C0F", "_PRT"})
     EXPECT_NE(listing.find(id), std::string::npos) << id;
 }
 
