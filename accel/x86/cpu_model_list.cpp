@@ -15,7 +15,8 @@ constexpr Feature kBaseline[] = {
     Feature::kSse2,       Feature::kSse3,     Feature::kCx16,        Feature::kX2apic,
     Feature::kSyscall,    Feature::kNx,       Feature::kLm,          Feature::kLahfLm,
     Feature::kArat,       Feature::kKvmClock, Feature::kKvmClockOld, Feature::kKvmClockStable,
-    Feature::kHypervisor, Feature::kVme,      Feature::kPse36,
+    Feature::kHypervisor, Feature::kVme,      Feature::kPse36,       Feature::kMtrr,
+    Feature::kMce,        Feature::kMca,
 };
 
 // The micro-architecture level x86-64-v2 (x86-64 psABI 3.1.1), and what spares a kernel flushes,
@@ -37,11 +38,11 @@ constexpr Feature kVersion3[] = {
 
 // Everything else.
 constexpr Feature kBeyond[] = {
-    Feature::kTscAdjust,  Feature::kAdx,  Feature::kRdseed,     Feature::kRdpid,
-    Feature::kClflushopt, Feature::kClwb, Feature::kSerialize,  Feature::kWbnoinvd,
-    Feature::kPrefetchw,  Feature::kAes,  Feature::kPclmulqdq,  Feature::kSha,
-    Feature::kGfni,       Feature::kPku,  Feature::kMtrr,       Feature::kMce,
-    Feature::kMca,        Feature::kVaes, Feature::kVpclmulqdq, Feature::kLa57,
+    Feature::kTscAdjust,  Feature::kAdx,  Feature::kRdseed,    Feature::kRdpid,
+    Feature::kClflushopt, Feature::kClwb, Feature::kSerialize, Feature::kWbnoinvd,
+    Feature::kPrefetchw,  Feature::kAes,  Feature::kPclmulqdq, Feature::kSha,
+    Feature::kGfni,       Feature::kPku,  Feature::kVaes,      Feature::kVpclmulqdq,
+    Feature::kLa57,
 };
 
 constexpr std::span<const Feature> kAll[] = {kBaseline, kVersion2, kVersion3, kBeyond};

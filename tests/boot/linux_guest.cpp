@@ -69,6 +69,13 @@ std::string boot_initramfs(const std::string& init) {
   return path;
 }
 
+std::vector<std::string> kernel_complaints() {
+  return {"ACPI Error",      "ACPI Warning",         "ACPI BIOS",     "[Firmware Bug]",
+          "[Firmware Warn]", "can't derive routing", "no GSI",        "MTRRs disabled",
+          "PIC not present", "Unable to init MCE",   "nobody cared",  "Marking TSC unstable",
+          "BIOS bug",        "WARNING: CPU",         "unchecked MSR", "Unable to calibrate"};
+}
+
 ProgramRun boot(const Boot& wanted) {
   const std::string made = wanted.initramfs.empty() ? boot_initramfs(wanted.init) : "";
   const std::string initramfs = made.empty() ? wanted.initramfs : made;

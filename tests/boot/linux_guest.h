@@ -26,6 +26,9 @@ std::string boot_initramfs(const std::string& init = KITE_BOOT_INIT);
 // Debian's 32-bit busybox with tests/boot/busybox_init, or empty.
 std::string busybox_i386_initramfs();
 
+// What Linux says of a machine with something wrong: of tables, routing, memory types, clocks.
+std::vector<std::string> kernel_complaints();
+
 struct Boot {
   Kernel kernel = Kernel::kCloud;
   std::string action = "poweroff";  // what /init does (tests/boot/init)

@@ -64,9 +64,20 @@ TEST_P(LinuxProcessors, AllComeUp) {
   EXPECT_THAT(run.out, HasSubstr("Brought up 1 node, " + count + " CPUs")) << run.err;
   EXPECT_THAT(run.out, HasSubstr(kMarker)) << run.err;
   EXPECT_THAT(run.out, Not(HasSubstr("TSC synchronization"))) << run.err;  // "… measured skew"
+  for (const auto& complaint : kernel_complaints())
+    EXPECT_THAT(run.out, Not(HasSubstr(complaint))) << run.out;
 }
 
 INSTANTIATE_TEST_SUITE_P(Several, LinuxProcessors, testing::Values(2u, 4u));
+
+TEST(LinuxOnAPc, FindsNothingToComplainOf) {
+  SKIP_WITHOUT(Kernel::kCloud);
+  const ProgramRun run = boot({.append = "loglevel=7", .options = {"--machine", "pc"}});
+  EXPECT_EQ(run.status, 0) << words_of(run);
+  EXPECT_THAT(run.out, HasSubstr("ACPI: PCI: Interrupt link LNKA"));
+  for (const auto& complaint : kernel_complaints())
+    EXPECT_THAT(run.out, Not(HasSubstr(complaint))) << run.out;
+}
 
 TEST(LinuxOutcome, AKernelThatLosesInitPanics) {
   SKIP_WITHOUT(Kernel::kCloud);
