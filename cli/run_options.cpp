@@ -64,7 +64,7 @@ void add_machine_options(CLI::App& app, RunOptions& options, Texts& given) {
   text(app, kBoot, "--initrd", machine.initrd, "FILE", "Initial RAM disk");
   text(app, kBoot, "--append", machine.append, "TEXT", "The kernel's command line");
   text(app, kBoot, "--firmware", machine.firmware, "FILE",
-       "A BIOS image to start instead of a kernel; implies --machine pc");
+       "A BIOS image that starts KERNEL or a drive; implies --machine pc");
   texts(app, kBoot, "--disk", given.disks, "FILE[,media=cdrom|disk][,readonly=on|off]",
         "A drive on an IDE channel of --machine pc (repeatable: up to four)");
   text(app, kMachine, "--memory", given.memory, "SIZE", "RAM, such as 512M or 4G (default 512M)");

@@ -34,7 +34,8 @@ Result<> BootProgram::check_low_memory() const {
 Result<X86State> BootProgram::load() {
   if (!config_.firmware.empty()) {
     // It is in ROM already, and finds out for itself what the machine is made of.
-    description_ = fmt::format("firmware {}", config_.firmware);
+    description_ = fmt::format("firmware {}{}{}", config_.firmware,
+                               firmware_.kernel.empty() ? "" : "; ", firmware_.kernel);
     return X86State::after_reset();
   }
   KITE_CHECK(check_low_memory());

@@ -110,12 +110,11 @@ Result<> validate_boot(const MachineConfig& config) {
                 config.disks[kMostDisks].path, kMostDisks);
   }
   if (!config.firmware.empty()) {
-    if (!config.initrd.empty() || !config.append.empty())
-      return fail(ErrorKind::kUsage, "--initrd and --append are a kernel's: --firmware {} has none",
-                  config.firmware);
-    if (config.kernel.empty() && config.kernel_image.empty()) return {};
-    return fail(ErrorKind::kUsage, "{}: --firmware boots from a disk, not a kernel; leave one out",
-                config.kernel);
+    if (!config.kernel.empty() || !config.kernel_image.empty()) return {};
+    if (config.initrd.empty() && config.append.empty()) return {};
+    return fail(ErrorKind::kUsage,
+                "--initrd and --append are a kernel's: --firmware {} is given none to start",
+                config.firmware);
   }
   if (config.kernel.empty() && config.kernel_image.empty()) {
     return fail(ErrorKind::kUsage, "no kernel given: nothing to boot");

@@ -59,6 +59,7 @@ struct FirmwareFacts {
   std::vector<RamWindow> ram;
   std::optional<AcpiFacts> acpi;  // none: no tables at all
   std::vector<E820Entry> reserved;
+  std::string kernel;  // what the firmware was given to start, in words; empty: nothing
 };
 
 class MachineBuild {

@@ -5,8 +5,11 @@
 #include "base/bits.h"
 #include "firmware/acpi_loader.h"
 #include "firmware/layout.h"
+#include "firmware/linux_boot_rom.h"
 #include "firmware/smbios.h"
 #include "machine/boards/addresses.h"
+#include "machine/boot/firmware_kernel.h"
+#include "machine/boot/read_file.h"
 
 namespace kite {
 
@@ -32,9 +35,13 @@ std::vector<u8> e820_file(std::span<const RamWindow> ram) {
   return file;
 }
 
-// OpenFirmware paths (SeaBIOS src/boot.c), one a line, in the order of --disk, CD-ROMs first.
-std::vector<u8> boot_order(const std::vector<DiskConfig>& disks) {
-  std::string text;
+// How firmware knows the option ROM that starts the kernel.
+constexpr const char* kBootRom = "genroms/linux";
+
+// OpenFirmware paths (SeaBIOS src/boot.c), one a line: the kernel, then CD-ROMs before disks, each
+// in the order of --disk.
+std::vector<u8> boot_order(const std::vector<DiskConfig>& disks, bool kernel) {
+  std::string text = kernel ? fmt::format("/rom@{}\n", kBootRom) : "";
   for (const bool cdrom : {true, false})
     for (std::size_t i = 0; i < disks.size(); ++i)
       if (disks[i].cdrom == cdrom)
@@ -54,6 +61,48 @@ void add_smbios(MachineBuild& machine, FwCfg::Contents& contents) {
   const auto structures = static_cast<std::ptrdiff_t>(load<u64>(&bytes[kStructures]));
   contents.files["etc/smbios/smbios-anchor"].assign(bytes.begin(), bytes.begin() + kEntryPointSize);
   contents.files["etc/smbios/smbios-tables"].assign(bytes.begin() + structures, bytes.end());
+}
+
+// The kernel's items, by which firmware can also start it in a way of its own, and the ROM that
+// copies them and enters it.
+void add_kernel(const FirmwareKernel& kernel, FwCfg::Contents& contents) {
+  struct Item {
+    u16 address, size, data;
+  };
+  constexpr Item kSetup = {0x16, 0x17, 0x18}, kKernel = {0x07, 0x08, 0x11},
+                 kCommandLine = {0x13, 0x14, 0x15}, kInitrd = {0x0a, 0x0b, 0x12};
+  std::vector<FwCfgCopy> copies;
+  const auto add = [&](const Item& item, const FirmwareKernel::Part& part) {
+    const u32 size = static_cast<u32>(part.bytes.size());
+    contents.items[item.address] = number<u32>(static_cast<u32>(part.address));
+    contents.items[item.size] = number<u32>(size);
+    contents.items[item.data] = part.bytes;
+    if (size != 0) copies.push_back({item.data, size, part.address});
+  };
+  add(kSetup, kernel.setup);
+  add(kKernel, kernel.kernel);
+  add(kCommandLine, kernel.command_line);
+  add(kInitrd, kernel.initrd);
+  contents.files[kBootRom] = linux_boot_rom(copies, kernel.setup.address);
+}
+
+// Nothing where no kernel is given, or no firmware to start it.
+Result<std::optional<FirmwareKernel>> read_kernel(MachineBuild& machine) {
+  const MachineConfig& config = machine.config();
+  if (config.firmware.empty() || (config.kernel.empty() && config.kernel_image.empty()))
+    return std::optional<FirmwareKernel>();
+  std::vector<u8> kernel, initrd;
+  if (config.kernel_image.empty()) kernel = KITE_TRY(read_file(config.kernel, "kernel", GiB));
+  if (!config.initrd.empty())
+    initrd = KITE_TRY(read_file(config.initrd, "initrd", memory_size_of(config)));
+  BootRequest request;
+  request.kernel_name = config.kernel_image.empty() ? config.kernel : "the built-in kernel";
+  request.kernel = config.kernel_image.empty() ? kernel : config.kernel_image;
+  request.initrd_name = config.initrd;
+  request.initrd = initrd;
+  request.command_line = config.append;
+  return std::optional(
+      KITE_TRY(plan_firmware_kernel(request, machine.firmware().ram.front().size)));
 }
 
 }  // namespace
@@ -78,7 +127,12 @@ Result<FwCfg::Contents> pc_fw_cfg(MachineBuild& machine) {
   contents.files["etc/sercon-port"] = number<u64>(address::kCom1);  // SeaBIOS's console
   contents.files["etc/boot-fail-wait"] = number<u32>(0xffffffff);   // do not reboot after a failure
   contents.files["etc/pvpanic-port"] = number<u16>(address::kPvpanic);
-  if (const auto order = boot_order(machine.config().disks); !order.empty())
+  const auto kernel = KITE_TRY(read_kernel(machine));
+  if (kernel) {
+    add_kernel(*kernel, contents);
+    machine.firmware().kernel = kernel->description;
+  }
+  if (const auto order = boot_order(machine.config().disks, kernel.has_value()); !order.empty())
     contents.files["bootorder"] = order;
   return contents;
 }

@@ -6,8 +6,9 @@
 
 namespace kite {
 
-// linux_image.cpp: "HdrS" at 202h.
+// "HdrS" at 202h (linux_setup.cpp).
 bool is_linux_image(std::span<const u8> file);
+// linux_image.cpp.
 Result<BootPlan> plan_linux_image(PlanBuilder& builder, std::span<const u8> file);
 
 // elf_boot.cpp: an ELF file with a PVH entry.

@@ -81,15 +81,6 @@ INSTANTIATE_TEST_SUITE_P(Every, SeaBios,
                            return std::string(info.index == 0 ? "of_128_KiB" : "of_256_KiB");
                          });
 
-TEST(SeaBiosDisk, BootsASectorFromADisk) {
-  SKIP_WITHOUT(kBios);
-  const BootSector disk;
-  const ProgramRun run =
-      run_until("", {"--memory", "64M", "--firmware", find_guest(kBios), "--disk", disk.path()});
-  EXPECT_EQ(run.status, 3) << words_of(run);
-  EXPECT_THAT(run.out, HasSubstr("Booting from Hard Disk"));
-}
-
 // Escape at the prompt, then the number of an entry, both typed at the serial port.
 TEST(SeaBiosMenu, ListsTheDrivesAndBootsTheOneThatIsChosen) {
   SKIP_WITHOUT(kBios);
@@ -104,12 +95,43 @@ TEST(SeaBiosMenu, ListsTheDrivesAndBootsTheOneThatIsChosen) {
   EXPECT_THAT(run.out, HasSubstr("2. ata0-1: KITE HARDDISK"));
 }
 
-TEST(SeaBiosMenu, BootsTheFirstDriveWhenNoKeyComes) {
+TEST(SeaBiosMenu, BootsASectorFromTheFirstDriveWhenNoKeyComes) {
   SKIP_WITHOUT(kBios);
   const BootSector first(1), second(2);
   const ProgramRun run = run_until("", {"--memory", "64M", "--firmware", find_guest(kBios),
                                         "--disk", first.path(), "--disk", second.path()});
   EXPECT_EQ(run.status, 3) << words_of(run);
+  EXPECT_THAT(run.out, HasSubstr("Booting from Hard Disk"));
+}
+
+// The kernel decompresses itself, and asks the firmware for the memory map and the tables.
+TEST(SeaBiosKernel, IsStartedWithItsInitrdAndCommandLineBeforeAnyDrive) {
+  SKIP_WITHOUT(kBios);
+  SKIP_WITHOUT("linux-cloud/vmlinuz");
+  SKIP_WITHOUT("initramfs.gz");
+  const BootSector disk;
+  const ProgramRun run =
+      run_until("ACPI: RSDP 0x0*F",
+                {"--memory", "256M", "--firmware", find_guest(kBios), "--disk", disk.path(),
+                 "--initrd", find_guest("initramfs.gz"), "--append",
+                 "console=ttyS0 earlyprintk=ttyS0 panic=-1", find_guest("linux-cloud/vmlinuz")});
+  EXPECT_EQ(run.status, 0) << words_of(run);
+  EXPECT_THAT(run.err, HasSubstr("; bzImage 6."));
+  EXPECT_THAT(run.out, HasSubstr("Booting from ROM"));
+  EXPECT_THAT(run.out, HasSubstr("Command line: console=ttyS0 earlyprintk=ttyS0 panic=-1"));
+  EXPECT_THAT(run.out, HasSubstr("RAMDISK: [mem 0x0fe0"));
+}
+
+TEST(SeaBiosKernel, StandsInTheBootMenuBesideTheDrives) {
+  SKIP_WITHOUT(kBios);
+  SKIP_WITHOUT("linux-cloud/vmlinuz");
+  const BootSector disk;
+  const ProgramRun run = run_until("",
+                                   {"--memory", "64M", "--firmware", find_guest(kBios), "--disk",
+                                    disk.path(), find_guest("linux-cloud/vmlinuz")},
+                                   {{"Press ESC for boot menu", "\x1b"}, {"2. ", "2"}});
+  EXPECT_EQ(run.status, 3) << words_of(run);
+  EXPECT_THAT(run.out, HasSubstr("1. Linux kernel"));
 }
 
 TEST(Grub, ShowsItsMenuAndStartsLinuxWhichPowersOff) {

@@ -180,7 +180,7 @@ TEST_F(BadInput, AMisspeltOptionIs64AndTheNearestIsNamed) {
 }
 
 TEST_F(BadInput, AnOptionThatIsNotThereYetIs64) {
-  for (const char* option : {"--disk", "--net", "--share", "--device", "--firmware", "--gdb"})
+  for (const char* option : {"--disk", "--net", "--share", "--device", "--gdb"})
     expect_run_error({option, "x"}, 64, option);
 }
 
@@ -216,7 +216,7 @@ TEST_F(BadInput, FirmwareThatIsMissingOrNoneOrNotAloneIsNamed) {
   expect_error({"run", "--firmware", ""}, 64, "--firmware");
   expect_error({"run", "--firmware", "bios", "--machine", "microvm"}, 64, "--machine pc");
   expect_error({"run", "--firmware", "bios", "--append", "quiet"}, 64, "--append");
-  expect_run_error({"--firmware", "bios"}, 64, kernel);
+  expect_run_error({"--firmware", "/nonexistent/bios"}, 66, "/nonexistent/bios");
 }
 
 TEST_F(BadInput, DisksThatAreMissingOrTooManyOrHaveNoControllerAreNamed) {

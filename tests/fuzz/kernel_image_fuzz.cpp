@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "machine/boot/firmware_kernel.h"
 #include "machine/boot/kernel_image.h"
 
 namespace {
@@ -66,6 +67,10 @@ extern "C" int LLVMFuzzerTestOneInput(const kite::u8* data, std::size_t size) {
     for (const auto& piece : plan->pieces)
       if (piece.bytes.size() > piece.size || piece.address + piece.size > 4 * kite::MiB)
         __builtin_trap();
+  }
+  if (const auto plan = kite::plan_firmware_kernel(request, 4 * kite::MiB)) {
+    for (const auto* part : {&plan->setup, &plan->command_line, &plan->kernel, &plan->initrd})
+      if (part->address + part->bytes.size() > 4 * kite::MiB) __builtin_trap();
   }
   return 0;
 }

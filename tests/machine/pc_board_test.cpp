@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/machine/boot_images.h"
 #include "tests/machine/run_fake.h"
 
 namespace kite::test {
@@ -129,12 +130,43 @@ TEST_F(PcBoard, WithoutFirmwareItStartsAKernelAndTheBiosAreaIsRam) {
   });
 }
 
+TEST_F(PcBoard, FirmwareIsGivenTheKernelAndARomThatStartsIt) {
+  MachineConfig with_kernel = config();
+  with_kernel.kernel_image = bz_image(sample(5000));
+  with_kernel.append = "quiet";
+  run_fake(with_kernel, [](FakeVcpu& vcpu) {
+    const auto item = [&](u16 key) {
+      u32 value = 0;
+      vcpu.out(0x510, key, 2);
+      for (unsigned i = 0; i < 4; ++i) value |= vcpu.in(0x511) << (8 * i);
+      return value;
+    };
+    EXPECT_EQ(item(0x16), 0x10000u);  // where the setup code belongs
+    EXPECT_EQ(item(0x07), 0x100000u);
+    EXPECT_EQ(item(0x14), 6u);  // the command line, with its NUL
+    EXPECT_EQ(item(0x0b), 0u);  // no initrd
+    return stop(vcpu);
+  });
+}
+
 void expect_error(const MachineConfig& config, ErrorKind kind, const char* words) {
   FakeAccelerator accelerator([](FakeVcpu& vcpu) { return stop(vcpu); });
   auto machine = create_fake(config, accelerator);
   ASSERT_FALSE(machine);
   EXPECT_EQ(machine.error().kind, kind) << machine.error().message;
   EXPECT_THAT(machine.error().message, testing::HasSubstr(words));
+}
+
+TEST_F(PcBoard, AKernelThatFirmwareCannotStartIsOneLine) {
+  MachineConfig bad = config();
+  bad.kernel_image = boot_sector();
+  expect_error(bad, ErrorKind::kData, "with --firmware a Linux bzImage is expected");
+  bad.kernel_image.clear();
+  bad.kernel = "/nonexistent/kernel";
+  expect_error(bad, ErrorKind::kNoInput, "/nonexistent/kernel");
+  bad.kernel.clear();
+  bad.append = "quiet";
+  expect_error(bad, ErrorKind::kUsage, "--append");
 }
 
 TEST_F(PcBoard, ABadFirmwareFileIsOneLine) {
