@@ -54,7 +54,8 @@ LocalApic& MachineBuild::local_apics(Gpa address, ApicBus& bus, const InterruptS
     bus.add(apic);
     apics.push_back(&apic);
   }
-  LocalApicWindow& window = chips().join<LocalApicWindow>(apics, bus);
+  auto& window = chips().join<LocalApicWindow>(at_.memory, address, apics, bus);
+  for (auto& processor : at_.processors) processor->connect(window);
   mmio("local-apic", address, LocalApic::kSize, window);
   return *apics.front();
 }

@@ -1,5 +1,7 @@
 #include "machine/processor.h"
 
+#include "base/bits.h"
+
 namespace kite {
 
 LocalApicWiring& Processor::wiring(InterruptSources sources) {
@@ -15,10 +17,60 @@ void Processor::end_of_interrupt(u8 vector) {
   if (sources_.end_of_interrupt) sources_.end_of_interrupt(vector);
 }
 
-IoHandler& LocalApicWindow::target() {
+void Processor::apic_base_changed(u64 apic_base) {
+  if (window_ != nullptr) window_->moved(thread_.index(), apic_base);
+}
+
+LocalApicWindow::LocalApicWindow(AddressSpace& memory, Gpa home,
+                                 const std::vector<LocalApic*>& apics, ApicBus& bus)
+    : memory_(memory), home_(home), bus_(bus) {
+  for (LocalApic* apic : apics) {
+    places_.push_back(std::make_unique<Place>(*this, *apic, home));
+    places_.back()->region = Region::mmio("local-apic", LocalApic::kSize, *places_.back());
+  }
+}
+
+IoHandler* LocalApicWindow::target(Gpa page) {
   VcpuThread* vcpu = VcpuThread::current();
-  if (vcpu == nullptr || vcpu->index() >= apics_.size()) return bus_;
-  return *apics_[vcpu->index()];
+  if (vcpu == nullptr || vcpu->index() >= places_.size()) return page == home_ ? &bus_ : nullptr;
+  Place& own = *places_[vcpu->index()];
+  return own.page == page ? &own.apic : nullptr;
+}
+
+u64 LocalApicWindow::read(u64 offset, unsigned size) {
+  IoHandler* handler = target(home_);
+  return handler ? handler->read(offset, size) : mask_of_bytes(size);
+}
+
+void LocalApicWindow::write(u64 offset, u64 value, unsigned size) {
+  if (IoHandler* handler = target(home_)) handler->write(offset, value, size);
+}
+
+u64 LocalApicWindow::Place::read(u64 offset, unsigned size) {
+  IoHandler* handler = window.target(page);
+  return handler ? handler->read(offset, size) : mask_of_bytes(size);
+}
+
+void LocalApicWindow::Place::write(u64 offset, u64 value, unsigned size) {
+  if (IoHandler* handler = window.target(page)) handler->write(offset, value, size);
+}
+
+void LocalApicWindow::moved(unsigned index, u64 apic_base) {
+  constexpr int kAboveEverything = 100;
+  constexpr u64 kFlags = LocalApic::kSize - 1;
+  if (index >= places_.size()) return;
+  Place& place = *places_[index];
+  const Gpa page = apic_base & ~kFlags;
+  std::lock_guard lock(mutex_);
+  if (place.page.exchange(page) == page) return;
+  AddressSpace::Edit edit(memory_);
+  if (place.mapped) edit.unmap(*place.mapped);
+  place.mapped.reset();
+  if (page != home_)
+    place.mapped = edit.map({.start = page,
+                             .size = LocalApic::kSize,
+                             .region = place.region,
+                             .priority = kAboveEverything});
 }
 
 }  // namespace kite

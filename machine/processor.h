@@ -1,8 +1,10 @@
 // Processor: one processor's wiring: vCPU thread, local APIC, and what lies between them.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -10,6 +12,7 @@
 #include "devices/irq/apic_bus.h"
 #include "devices/irq/local_apic.h"
 #include "machine/vcpu_thread.h"
+#include "memory/address_space.h"
 
 namespace kite {
 
@@ -18,6 +21,8 @@ struct InterruptSources {
   std::function<std::optional<u8>()> acknowledge_external = {};  // the 8259 behind LINT0
   std::function<void(u8 vector)> end_of_interrupt = {};          // to every I/O APIC
 };
+
+class LocalApicWindow;
 
 // Binds a LocalApic to the vCPU on whose thread it is used, in both directions.
 class Processor : public InterruptPort, private LocalApicWiring {
@@ -30,6 +35,7 @@ class Processor : public InterruptPort, private LocalApicWiring {
   // The wiring, to construct a LocalApic with; then the LocalApic.
   LocalApicWiring& wiring(InterruptSources sources);
   void connect(LocalApic& apic) { apic_ = &apic; }
+  void connect(LocalApicWindow& window) { window_ = &window; }
 
   // The vCPU's port, or null where the board has no interrupt controller.
   InterruptPort* port() { return apic_ != nullptr ? this : nullptr; }
@@ -51,25 +57,47 @@ class Processor : public InterruptPort, private LocalApicWiring {
   void start_up(u8 vector) override { thread_.signal(Signal::kSipi, vector); }
   std::optional<u8> acknowledge_external() override;
   void end_of_interrupt(u8 vector) override;
+  void apic_base_changed(u64 apic_base) override;
 
   VcpuThread thread_;
   LocalApic* apic_ = nullptr;
+  LocalApicWindow* window_ = nullptr;
   InterruptSources sources_;
 };
 
 // What stands at FEE00000h: for a processor its own local APIC, for every other bus master the
-// place MSIs are written to.
+// place MSIs are written to. A processor that has moved its APIC's registers (IA32_APIC_BASE) finds
+// them at their new place; what lies beneath that, no other processor reaches meanwhile.
 class LocalApicWindow : public IoHandler {
  public:
-  LocalApicWindow(std::vector<LocalApic*> apics, ApicBus& bus)
-      : apics_(std::move(apics)), bus_(bus) {}
-  u64 read(u64 offset, unsigned size) override { return target().read(offset, size); }
-  void write(u64 offset, u64 value, unsigned size) override { target().write(offset, value, size); }
+  // `home`: where the registers are after reset. `apics`: by the processor's index.
+  LocalApicWindow(AddressSpace& memory, Gpa home, const std::vector<LocalApic*>& apics,
+                  ApicBus& bus);
+  u64 read(u64 offset, unsigned size) override;
+  void write(u64 offset, u64 value, unsigned size) override;
+  // The processor's IA32_APIC_BASE is `apic_base` now. On any thread.
+  void moved(unsigned index, u64 apic_base);
 
  private:
-  IoHandler& target();
-  std::vector<LocalApic*> apics_;  // by the processor's index
+  // Where one processor's registers have gone; others may be there, too.
+  struct Place : IoHandler {
+    Place(LocalApicWindow& owner, LocalApic& registers, Gpa at)
+        : window(owner), apic(registers), page(at) {}
+    u64 read(u64 offset, unsigned size) override;
+    void write(u64 offset, u64 value, unsigned size) override;
+    LocalApicWindow& window;
+    LocalApic& apic;
+    std::atomic<Gpa> page;
+    std::shared_ptr<const Region> region;
+    std::optional<WindowId> mapped = std::nullopt;
+  };
+  IoHandler* target(Gpa page);  // null: nobody is there
+
+  AddressSpace& memory_;
+  const Gpa home_;
   ApicBus& bus_;
+  std::mutex mutex_;  // guards Place::mapped
+  std::vector<std::unique_ptr<Place>> places_;
 };
 
 }  // namespace kite

@@ -349,7 +349,8 @@ struct Cpu {
   // SYSCALL and SYSRET: whether this instruction is a single step is told by TF behind it.
   bool step_by_new_flags = false;
   u64 repeat_rip = ~u64{0};  // of the string instruction last left between two iterations
-  bool nmi_blocked = false;
+  static constexpr u8 kNmiBlocked = 0x80;
+  std::atomic<u8> nmi{0};  // how many are not taken yet, and kNmiBlocked
   bool halted = false;
   bool interrupt_waiting = false;  // signalled while RFLAGS.IF was 0
   u64 tsc_offset = 0;              // of the guest's TSC from the clock's ticks

@@ -66,8 +66,8 @@ X86State TcgVcpu::state() {
   state.efer = cpu_.efer;
   copy_msrs(cpu_.msr, state);
   state.tsc = cpu_.tsc();
-  state.pending.nmi = cpu_.attention & kAttendNmi;
-  state.pending.nmi_blocked = cpu_.nmi_blocked;
+  state.pending.nmi = (cpu_.nmi & ~Cpu::kNmiBlocked) != 0;
+  state.pending.nmi_blocked = (cpu_.nmi & Cpu::kNmiBlocked) != 0;
   state.pending.sti_shadow = cpu_.interrupt_shadow && !cpu_.debug_shadow;
   state.pending.mov_ss_shadow = cpu_.interrupt_shadow && cpu_.debug_shadow;
   state.mp_state = wait_for_sipi_ ? MpState::kWaitForSipi
@@ -79,6 +79,7 @@ X86State TcgVcpu::state() {
 Result<> TcgVcpu::set_state(const X86State& state) {
   // What was signalled to the processor that was here before is void.
   cpu_.attention &= kAttendKick | kAttendMemory;
+  cpu_.nmi = state.pending.nmi ? 1 : 0;
   if (state.pending.nmi) cpu_.attention |= kAttendNmi;
   cpu_.move_tsc(state.tsc - (state.tsc_at ? cpu_.tsc_at(*state.tsc_at) : cpu_.tsc()));
   load_state(state);
@@ -112,14 +113,14 @@ void TcgVcpu::load_state(const X86State& state) {
   cpu_.set_rflags(state.rflags);
   cpu_.attention &= ~(kAttendTrap | kAttendHalt | kAttendShutdown);
   cpu_.attention |= kAttendInterrupt;
-  cpu_.nmi_blocked = state.pending.nmi_blocked;
+  cpu_.nmi &= static_cast<u8>(~Cpu::kNmiBlocked);
+  if (state.pending.nmi_blocked) cpu_.nmi |= Cpu::kNmiBlocked;
   cpu_.interrupt_shadow = state.pending.sti_shadow || state.pending.mov_ss_shadow;
   cpu_.debug_shadow = state.pending.mov_ss_shadow;
   cpu_.step_by_new_flags = false;
   cpu_.interrupt_waiting = false;
   cpu_.halted = state.mp_state == MpState::kHalted;
   wait_for_sipi_ = state.mp_state == MpState::kWaitForSipi;
-  breakpoint_shadow_ = false;
   cpu_.pdptes = {};
   (void)cpu_.load_pdptes(cpu_.cr3, cpu_.cr0, cpu_.cr4);
   cpu_.code->flush();

@@ -27,7 +27,7 @@ void TcgVcpu::signal(Signal signal, u32 argument) {
       cpu_.attention |= kAttendInterrupt;
       break;
     case Signal::kNmi:
-      cpu_.attention |= kAttendNmi;
+      collect_nmi();
       break;
     case Signal::kInit:
       cpu_.attention |= kAttendInit;
@@ -108,9 +108,9 @@ void TcgVcpu::run_carefully(Block& block) {
 bool TcgVcpu::instruction_breakpoint() {
   const bool resume = cpu_.system_flags & rflags::kRf;
   cpu_.system_flags &= ~rflags::kRf;
-  // Nor behind MOV SS (SDM 3A 6.8.3).
-  if (std::exchange(breakpoint_shadow_, false) || resume || !(cpu_.dr7 & dr7::kEnables))
-    return false;
+  // Behind MOV SS, too: it is Intel's processors that leave this one out there (SDM 3A 6.8.3), and
+  // the models are AMD's.
+  if (resume || !(cpu_.dr7 & dr7::kEnables)) return false;
   u64 hit = 0;
   for (unsigned n = 0; n < 4; ++n)
     if ((cpu_.dr7 >> (2 * n) & 3) && dr7::condition(cpu_.dr7, n) == dr7::kExecute &&
@@ -127,7 +127,7 @@ bool TcgVcpu::instruction_breakpoint() {
 void TcgVcpu::after_instruction(bool was_stepping) {
   if (std::exchange(cpu_.step_by_new_flags, false)) was_stepping = cpu_.system_flags & rflags::kTf;
   // MOV SS puts its traps off; STI only interrupts (SDM 3A 6.8.3).
-  if ((breakpoint_shadow_ = std::exchange(cpu_.debug_shadow, false))) return;
+  if (std::exchange(cpu_.debug_shadow, false)) return;
   if (was_stepping) cpu_.pending_debug |= dr6::kBs;
   if (const u64 pending = std::exchange(cpu_.pending_debug, 0)) take_debug_trap(pending);
 }
@@ -166,6 +166,25 @@ void TcgVcpu::attend_interrupt() {
   if (!cpu_.interrupts || !cpu_.interrupts->pending()) return;
   if (auto vector = cpu_.interrupts->acknowledge()) deliver_event(*vector);
   cpu_.attention |= kAttendInterrupt;  // there may be another
+}
+
+// One NMI waits behind the one that is handled (SDM 3A 6.7.1). Two that come between two blocks are
+// that pair: a processor looks before every instruction, and would have taken the first.
+void TcgVcpu::collect_nmi() {
+  u8 now = cpu_.nmi;
+  while (now != 2 && now != (Cpu::kNmiBlocked | 1) &&
+         !cpu_.nmi.compare_exchange_weak(now, static_cast<u8>(now + 1))) {
+  }
+  cpu_.attention |= kAttendNmi;
+}
+
+void TcgVcpu::attend_nmi() {
+  cpu_.attention &= ~kAttendNmi;
+  if (cpu_.nmi == 0) return;
+  // From n waiting to n - 1 and blocked, at once.
+  const u8 before = cpu_.nmi.fetch_add(Cpu::kNmiBlocked - 1);
+  if (before > 1) cpu_.attention |= kAttendNmi;
+  deliver_event(kNmiInterrupt);
 }
 
 // A page whose store permission is cached would not be noted as dirty.
@@ -217,10 +236,8 @@ std::optional<Exit> TcgVcpu::attend() {
     }
   }
   if (!shadow) {
-    if ((wanted & kAttendNmi) && !cpu_.nmi_blocked) {
-      cpu_.attention &= ~kAttendNmi;
-      cpu_.nmi_blocked = true;
-      deliver_event(kNmiInterrupt);
+    if ((wanted & kAttendNmi) && !(cpu_.nmi & Cpu::kNmiBlocked)) {
+      attend_nmi();
     } else if (cpu_.attention & kAttendInterrupt) {
       attend_interrupt();
     }

@@ -37,6 +37,8 @@ class TcgVcpu final : public Vcpu {
   void attend_dirty_log();
   void attend_memory();
   void attend_interrupt();
+  void collect_nmi();
+  void attend_nmi();
   void run_carefully(Block& block);
   void finish_block(const Insn& last, Flow flow);
   void after_instruction(bool was_stepping);
@@ -46,7 +48,6 @@ class TcgVcpu final : public Vcpu {
 
   Cpu cpu_;
   bool wait_for_sipi_ = false;
-  bool breakpoint_shadow_ = false;  // MOV SS came before: no instruction breakpoint here
   bool tracing_ = false;
   u64 dirty_epoch_ = 0;  // of the dirty log, when write permission was last withdrawn
   std::atomic<u64> instructions_{0};

@@ -44,6 +44,9 @@ std::vector<CpuidEntry> skeleton(const CpuModel& model, std::string_view brand) 
       {1, {}, {kProcessorSignature, 8 << 8 | 1 << 16, 0, 0}},
       {6, {}, {}},
       {7, 0, {}},
+      {11, 0, {}},
+      {11, 1, {}},
+      {11, 2, {}},
       {13, 0, {}},
       {13, 1, {}},
       {13, 2, {}},
@@ -153,6 +156,16 @@ void add_topology(u32 leaf, u32 cpus, CpuidLeaf& value) {
   }
 }
 
+// Leaf 0Bh, which comes with x2APIC mode (SDM 2A "CPUID", APM 3 E.3.8): threads of a core, cores of
+// the package, and EDX is the APIC ID whatever was asked.
+CpuidLeaf extended_topology(u32 level, const CpuidContext& vcpu) {
+  constexpr u32 kThreads = 1 << 8, kCores = 2 << 8;
+  const u32 cpus = std::max(vcpu.cpus, 1u);
+  if (level == 0) return {0, 1, kThreads, vcpu.apic_id};
+  if (level != 1) return {0, 0, level & 0xff, vcpu.apic_id};
+  return {static_cast<u32>(std::bit_width(cpus - 1)), cpus, kCores | 1, vcpu.apic_id};
+}
+
 }  // namespace
 
 CpuidLeaf CpuModel::leaf(u32 leaf, u32 subleaf) const {
@@ -169,6 +182,7 @@ CpuidLeaf CpuModel::leaf(u32 leaf, u32 subleaf, const CpuidContext& vcpu) const 
     value.ebx |= vcpu.apic_id << 24;
     if (vcpu.cr4 & cr4::kOsxsave) value.ecx |= 1u << 27;  // OSXSAVE
   }
+  if (leaf == 11 && has(Feature::kX2apic)) return extended_topology(subleaf, vcpu);
   if (leaf == 7 && subleaf == 0 && (vcpu.cr4 & cr4::kPke)) value.ecx |= 1u << 4;  // OSPKE
   if (leaf == 13 && has(Feature::kXsave)) {
     if (subleaf == 0) value.ebx = xsave::standard_size(vcpu.xcr0);

@@ -23,6 +23,7 @@ LocalApic::LocalApic(const LocalApicConfig& config, Clock& clock, InterruptBus& 
     : config_(config),
       bus_(bus),
       wiring_(wiring),
+      id_(config.apic_id),
       timer_(clock, config.bus_hz, config.tsc_hz, [this] { timer_expired(); }) {
   apic_base_ = kDefaultBase | kBaseEn | (config_.bootstrap ? kBaseBsp : 0);
   reset_registers();
@@ -30,12 +31,15 @@ LocalApic::LocalApic(const LocalApicConfig& config, Clock& clock, InterruptBus& 
 
 void LocalApic::reset() {
   std::unique_lock lock(mutex_);
+  id_ = config_.apic_id;
   apic_base_ = kDefaultBase | kBaseEn | (config_.bootstrap ? kBaseBsp : 0);
   reset_registers();
+  outcome_.base = apic_base_;
   finish(std::move(lock));
 }
 
-// SDM 3A 11.4.7.1: what power-up, RESET# and INIT leave. The pins stay as the board drives them.
+// SDM 3A 11.4.7.1: what power-up, RESET# and INIT leave. The pins stay as the board drives them;
+// INIT leaves the ID, too (11.4.7.3).
 void LocalApic::reset_registers() {
   tpr_ = 0;
   ldr_ = 0;
@@ -53,6 +57,7 @@ void LocalApic::reset_registers() {
 void LocalApic::transfer(Archive& archive) {
   std::unique_lock lock(mutex_);
   archive.field("apic_base", apic_base_);
+  archive.field("id", id_);
   archive.field("tpr", tpr_);
   archive.field("ldr", ldr_);
   archive.field("dfr", dfr_);
@@ -69,6 +74,7 @@ void LocalApic::transfer(Archive& archive) {
   timer_.transfer(archive);
   update_pending();
   outcome_.changed = !archive.is_saving();
+  if (!archive.is_saving()) outcome_.base = apic_base_;
   finish(std::move(lock));
 }
 

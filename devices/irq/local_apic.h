@@ -19,9 +19,8 @@
 // source's lock, so they must not call back into a source, except end_of_interrupt() and
 // acknowledge_external(), which come only from the processor's own accesses.
 //
-// Deliberately absent: SMI, the APIC-timer's drift in sleep states, focus processors, writable APIC
-// IDs (read-only in xAPIC mode too, as SDM 3A 11.4.6 allows), the LVT's polarity bits (a wire's
-// level is its assertion), the CPUID bit that follows the hardware enable.
+// Deliberately absent: SMI, the APIC-timer's drift in sleep states, focus processors, the LVT's
+// polarity bits (a wire's level is its assertion), the CPUID bit that follows the hardware enable.
 #pragma once
 
 #include <array>
@@ -142,6 +141,7 @@ class LocalApic : public Device, public IoHandler {
   static bool valid_x2apic_value(unsigned index, u64 value);
   bool write_apic_base(u64 value);
   void write_svr(u32 value);
+  void settle_timer();
   void write_lvt(Lvt lvt, u32 value);
   void write_esr();
   void end_of_interrupt();
@@ -170,6 +170,7 @@ class LocalApic : public Device, public IoHandler {
   std::mutex mutex_;  // guards everything below
   Outcome outcome_;
   u64 apic_base_ = 0;
+  u32 id_ = 0;  // config_.apic_id, until in xAPIC mode the guest writes another
   u32 tpr_ = 0;
   u32 ldr_ = 0;
   u32 dfr_ = 0;

@@ -79,7 +79,7 @@ bool LocalApic::matches(const InterruptMessage& message) {
   if (!hardware_enabled() || message.except == config_.apic_id) return false;
   const u32 destination = message.destination;
   if (destination == (message.wide ? kBroadcast32 : kBroadcast8)) return true;
-  if (!message.logical) return destination == config_.apic_id;
+  if (!message.logical) return destination == id_;
   const u32 id = logical_id();
   if (x2apic()) return (destination >> 16) == (id >> 16) && (destination & id & 0xFFFF) != 0;
   if (destination > kBroadcast8) return false;

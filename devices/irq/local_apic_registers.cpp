@@ -86,7 +86,7 @@ bool LocalApic::read_register(unsigned index, u32& value) {
   }
   switch (index) {
     case kId:
-      value = x2apic() ? config_.apic_id : config_.apic_id << 24;
+      value = x2apic() ? id_ : id_ << 24;
       return true;
     case kVersion:
       value = kVersionValue;
@@ -171,12 +171,16 @@ bool LocalApic::write_register(unsigned index, u32 value) {
       write_lvt(kCmci, value);
       return true;
     case kInitialCount:
+      settle_timer();
       timer_.set_initial_count(value);
       return true;
     case kDivideConfiguration:
+      settle_timer();
       timer_.set_divide(value);
       return true;
-    case kId:  // read-only: see the head of local_apic.h
+    case kId:  // x2apic_writable() keeps it from x2APIC mode
+      id_ = value >> 24;
+      return true;
     case kVersion:
     case kApr:
     case kPpr:
@@ -204,7 +208,14 @@ void LocalApic::write_esr() {
   esr_ = std::exchange(esr_collected_, 0);
 }
 
+// What the timer has run out of by now belongs to the registers as they still are: the clock's
+// thread, which would say so, may be late.
+void LocalApic::settle_timer() {
+  if (timer_.take_expiry()) fire(kTimer);
+}
+
 void LocalApic::write_lvt(Lvt lvt, u32 value) {
+  if (lvt == kTimer) settle_timer();
   const u32 writable = kLvtWritable[lvt];
   lvt_[lvt] = (lvt_[lvt] & kLvtRemoteIrr) | (value & writable);
   if (!software_enabled()) lvt_[lvt] |= kLvtMask;
@@ -285,6 +296,7 @@ bool LocalApic::write_apic_base(u64 value) {
   const bool entered_x2apic = extend && !x2apic();
   apic_base_ = value;
   if (!enable) reset_registers();
+  if (!enable || entered_x2apic) id_ = config_.apic_id;  // SDM 3A 11.12.5.1
   if (entered_x2apic) icr_ &= 0xFFFF'FFFF;
   update_pending();
   if (changed) outcome_.base = value;

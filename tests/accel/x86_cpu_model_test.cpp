@@ -120,6 +120,17 @@ TEST(CpuModel, TheXsaveLeafDescribesTheAreaAndFollowsXcr0) {
   EXPECT_EQ(model("x86-64-v2,+avx,-avx").leaf(13, 2), CpuidLeaf{});
 }
 
+TEST(CpuModel, TheTopologyLeafComesWithX2apicAndTellsTheWholeApicId) {
+  const CpuModel v2 = model("x86-64-v2");
+  const CpuidContext third = {.apic_id = 2, .cpus = 3};
+  EXPECT_EQ(v2.leaf(11, 0, third), (CpuidLeaf{0, 1, 0x100, 2}));
+  EXPECT_EQ(v2.leaf(11, 1, third), (CpuidLeaf{2, 3, 0x201, 2}));
+  EXPECT_EQ(v2.leaf(11, 2, third), (CpuidLeaf{0, 0, 2, 2}));
+  EXPECT_EQ(v2.leaf(11, 7, third), (CpuidLeaf{0, 0, 7, 2}));
+  EXPECT_EQ(v2.leaf(11, 1, {}), (CpuidLeaf{0, 1, 0x201, 0}));
+  EXPECT_EQ(model("x86-64-v2,-x2apic").leaf(11, 1, third), CpuidLeaf{});
+}
+
 TEST(CpuModel, ProtectionKeysShowWhetherTheSystemHasThemOn) {
   const CpuModel keys = model("x86-64-v2,+pku");
   EXPECT_TRUE(keys.cr4_bits() & cr4::kPke);

@@ -44,6 +44,7 @@ class ApicBusTest : public testing::Test {
     set(from, 0x310, destination << 24);
     set(from, 0x300, low);
   }
+  u32 id_of(unsigned id) { return static_cast<u32>(apics[id]->read(0x20, 4)); }
   void enter_x2apic() {
     for (auto& apic : apics) {
       u64 base = 0;
@@ -70,6 +71,31 @@ class ApicBusTest : public testing::Test {
     return mask;
   }
 };
+
+TEST_F(ApicBusTest, AProcessorIsReachedByTheIdItHasGivenItself) {
+  set(2, 0x20, 0x77u << 24);
+  EXPECT_EQ(id_of(2), 0x77u << 24);
+  ipi(0, 0x41, 2);
+  EXPECT_EQ(take(0x41), 0u);
+  ipi(0, 0x41, 0x77);
+  EXPECT_EQ(take(0x41), 1u << 2);
+  set(3, 0x20, 0x77u << 24);  // two of one name
+  ipi(0, 0x41, 0x77);
+  EXPECT_EQ(take(0x41), 3u << 2);
+  ipi(3, 0xC0041);  // all but itself, not but its name
+  EXPECT_EQ(take(0x41), 7u);
+  // Its own ID comes back with x2APIC mode, which has it in a read-only register, or after a rest.
+  u64 base = 0;
+  apics[2]->read_msr(0x1B, base);
+  EXPECT_TRUE(apics[2]->write_msr(0x1B, base | 0x400));
+  EXPECT_FALSE(apics[2]->write_msr(0x802, 0x77));
+  u64 id = 0;
+  EXPECT_TRUE(apics[2]->read_msr(0x802, id));
+  EXPECT_EQ(id, 2u);
+  EXPECT_TRUE(apics[3]->write_msr(0x1B, 0xFEE00000));
+  EXPECT_TRUE(apics[3]->write_msr(0x1B, 0xFEE00800));
+  EXPECT_EQ(id_of(3), 3u << 24);
+}
 
 TEST_F(ApicBusTest, APhysicalIpiReachesTheNamedProcessor) {
   ipi(0, 0x4041, 2);

@@ -191,6 +191,35 @@ TEST_F(LocalApicTimerTest, ChangingToOneShotLetsTheCurrentPeriodEnd) {
   EXPECT_FALSE(take());
 }
 
+// Time passes, and whoever runs the timers has not come to it yet.
+struct LateClock : Clock {
+  Nanos now() const override { return time; }
+  Nanos time = 0;
+};
+
+TEST(LateLocalApicTimer, ACountThatHasEndedStaysEndedWhenTheModeOrTheDividerChanges) {
+  LateClock clock;
+  test::BusProbe bus;
+  test::WiringProbe wiring;
+  LocalApic apic{{.apic_id = 0, .bootstrap = true}, clock, bus, wiring};
+  const auto set = [&](u64 offset, u32 value) { apic.write(offset, value, 4); };
+  const std::pair<u64, u32> changes[] = {
+      {kLvtTimer, kPeriodic | 0x50}, {kDivide, 0xA}, {kInitial, 5000}};
+  for (const auto& [offset, value] : changes) {
+    set(0xF0, 0x1FF);
+    set(kDivide, 0xB);
+    set(kLvtTimer, kOneShot | 0x50);
+    set(kInitial, 1000);
+    clock.time += 1001;
+    EXPECT_EQ(apic.read(kCurrent, 4), 0u);
+    set(offset, value);
+    EXPECT_EQ(apic.read(kCurrent, 4), offset == kInitial ? 5000u : 0u) << std::hex << offset;
+    EXPECT_EQ(apic.acknowledge(), std::optional<u8>(0x50)) << std::hex << offset;
+    set(kEoi, 0);
+    apic.reset();
+  }
+}
+
 TEST_F(LocalApicTimerTest, TheShortestPeriodDoesNotOccupyTheHost) {
   set(kLvtTimer, kPeriodic | 0x50);
   set(kInitial, 1);

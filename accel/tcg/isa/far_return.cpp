@@ -167,7 +167,7 @@ Flow return_from_task(Cpu& cpu, const Insn& insn) {
 
 constexpr auto iret = [](Cpu& cpu, const Insn& insn) {
   cpu.serialize();
-  cpu.nmi_blocked = false;
+  cpu.nmi &= static_cast<u8>(~Cpu::kNmiBlocked);
   if (real_or_v86(cpu)) return iret_real(cpu, insn.width);
   if (cpu.system_flags & rflags::kNt) return return_from_task(cpu, insn);
   u64 flags;
