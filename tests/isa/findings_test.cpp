@@ -1,50 +1,10 @@
 // What random cases on silicon have found, one test each, on every host.
-#include <gtest/gtest.h>
-
-#include "accel/x86/registers.h"
-#include "accel/x86/vectors.h"
-#include "tests/isa/oracle/interpreter.h"
+#include "tests/isa/one_case.h"
 
 namespace kite::oracle {
 namespace {
 
-class Findings : public ::testing::Test {
- protected:
-  Findings() {
-    fill_pool(pool_, 1);
-    Image& image = pool_.images[0];
-    store<u16>(image.bytes.data(), 0x37f);
-    store<u16>(image.bytes.data() + 2, 0);
-    image.bytes[4] = 0xff;
-    test_.rip = kCodeBase;
-    test_.vectors = true;
-  }
-
-  Image& before() { return pool_.images[0]; }
-  u64& gpr(unsigned i) { return test_.gpr[i]; }
-  void set_st(unsigned i, u16 sign_exponent, u64 significand) {
-    store<u64>(&before().bytes[Image::kSt + 16 * i], significand);
-    store<u16>(&before().bytes[Image::kSt + 16 * i + 8], sign_exponent);
-  }
-  u16 fsw() const { return load<u16>(&after_.image.bytes[2]); }
-
-  const Outcome& run(std::initializer_list<u8> bytes) {
-    std::array<u8, 16> padded = {};
-    std::copy(bytes.begin(), bytes.end(), padded.begin());
-    tcg::Insn insn{};
-    EXPECT_EQ(interpreter_.decoder().decode(padded, user_mode(), insn), tcg::DecodeStatus::kOk);
-    test_.code = padded;
-    test_.length = insn.length;
-    interpreter_.begin(pool_, {&test_, 1});
-    interpreter_.run(test_, insn, after_);
-    return after_;
-  }
-
-  Interpreter interpreter_;
-  Pool pool_;
-  Case test_;
-  Outcome after_;
-};
+class Findings : public OneCase {};
 
 constexpr u64 kNotCanonical = 0x8765432112345678;
 
@@ -81,6 +41,8 @@ TEST_F(Findings, PendingX87ExceptionComesBeforeTheOperandsFault) {
   store<u16>(before().bytes.data() + 2, 0x8081);
   gpr(kRbx) = kNotCanonical;
   EXPECT_EQ(run({0xd8, 0x03}).vector, kX87FloatingPoint);  // fadd dword [rbx]
+  EXPECT_EQ(run({0xd9, 0x23}).vector, kX87FloatingPoint);  // fldenv [rbx]
+  EXPECT_EQ(run({0xdd, 0x23}).vector, kX87FloatingPoint);  // frstor [rbx]
 }
 
 TEST_F(Findings, ComparisonSetsItsCodesWhereTheExceptionIsNotMasked) {
@@ -120,6 +82,61 @@ TEST_F(Findings, GatherThatFaultsClearsTheUpperHalfOfItsMask) {
   EXPECT_EQ(load<u64>(&after.image.bytes[Image::kYmm + 16 * 1]), 0u);
   EXPECT_EQ(std::memcmp(&after.image.bytes[Image::kYmm], &before().bytes[Image::kYmm], 16), 0)
       << "no lane has been gathered";
+}
+
+TEST_F(Findings, DenormalByInfinityDoesNotUnderflow) {
+  store<u16>(before().bytes.data(), 0x36f);
+  set_st(0, 0, 0x123456789);
+  set_st(1, 0x7fff, bit(63));
+  for (u8 opcode : {0xf5, 0xf8}) {  // fprem1, fprem
+    const Outcome& after = run({0xd9, opcode});
+    EXPECT_EQ(fsw() & 0xbf, 2) << "a denormal operand, and nothing else";
+    EXPECT_EQ(load<u64>(&after.image.bytes[Image::kSt]), 0x123456789u);
+    EXPECT_EQ(load<u16>(&after.image.bytes[Image::kSt + 8]), 0u);
+  }
+}
+
+TEST_F(Findings, LarAndLslThatRefuseLeaveAllOfTheRegister) {
+  gpr(kRax) = 0x123456789abcdef0;
+  gpr(kRbx) = 0x10;                                                   // the kernel's
+  EXPECT_EQ(run({0x0f, 0x02, 0xc3}).gpr[kRax], 0x123456789abcdef0u);  // lar eax, ebx
+  EXPECT_EQ(run({0x0f, 0x03, 0xc3}).gpr[kRax], 0x123456789abcdef0u);  // lsl eax, ebx
+  gpr(kRbx) = 0x2b;
+  EXPECT_EQ(run({0x0f, 0x02, 0xc3}).gpr[kRax], 0xcff300u);
+  EXPECT_EQ(run({0x0f, 0x03, 0xc3}).gpr[kRax], 0xffffffffu);
+}
+
+TEST_F(Findings, RexRIsNoPartOfASegmentsNumber) {
+  test_.segments = true;
+  gpr(kRbx) = 3;
+  const Outcome& loaded = run({0x44, 0x8e, 0xdb});  // mov ds, ebx
+  EXPECT_EQ(loaded.vector, Outcome::kWentOn);
+  EXPECT_EQ(loaded.selectors.values[1], 3u);
+  EXPECT_EQ(run({0x44, 0x8c, 0xd3}).gpr[kRbx], 0x2bu);  // mov ebx, ss
+}
+
+TEST_F(Findings, Fxrstor64MakesThePointersCanonical) {
+  gpr(kRbx) = kDataBase + kStateArea;
+  store<u64>(&pool_.page[kStateArea + Image::kFip], 0x1234800000000000);
+  store<u64>(&pool_.page[kStateArea + Image::kFdp], 0xffff7fffffffffff);
+  store<u32>(&pool_.page[kStateArea + Image::kMxcsr], 0x1f80);
+  const Outcome& after = run({0x48, 0x0f, 0xae, 0x0b});
+  ASSERT_EQ(after.vector, Outcome::kWentOn);
+  EXPECT_EQ(load<u64>(&after.image.bytes[Image::kFip]), 0xffff800000000000u);
+  EXPECT_EQ(load<u64>(&after.image.bytes[Image::kFdp]), 0x00007fffffffffffu);
+}
+
+TEST_F(Findings, StateThroughTheStackSegmentRaisesStackFault) {
+  gpr(kRbp) = kNotCanonical + 1;                           // before it is found not to be aligned
+  EXPECT_EQ(run({0xd9, 0x65, 0x00}).vector, kStackFault);  // fldenv [rbp]
+  EXPECT_EQ(run({0x0f, 0xae, 0x45, 0x00}).vector, kStackFault);  // fxsave [rbp]
+  EXPECT_EQ(run({0x0f, 0xae, 0x6d, 0x00}).vector, kStackFault);  // xrstor [rbp]
+}
+
+TEST_F(Findings, LoadingCsIsUndefinedBeforeTheOperandFaults) {
+  gpr(kRbx) = kNotCanonical;
+  EXPECT_EQ(run({0x8e, 0x0b}).vector, kInvalidOpcode);  // mov cs, [rbx]
+  EXPECT_EQ(run({0x8e, 0x1b}).vector, kGeneralProtection);
 }
 
 }  // namespace

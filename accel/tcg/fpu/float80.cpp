@@ -47,8 +47,11 @@ bool remainder_special(const Control& control, const Number& a, const Number& b,
   result = {a, flags, false};
   if ((flags & ~control.masks) || a.zero()) return true;
   if (!b.infinite()) return false;
-  // Dividing by infinity leaves a as it is, rounded like any result.
-  result = exact(control, a.sign, a.exponent, a.significand, flags);
+  // Dividing by infinity leaves a as it is. A denormal underflows then on AMD's processors where
+  // that is not masked, on Intel's it does not.
+  Control quiet = control;
+  quiet.masks |= kUnderflow;
+  result = exact(quiet, a.sign, a.exponent, a.significand, flags);
   return true;
 }
 

@@ -3,6 +3,7 @@
 #include "accel/tcg/fpu/sse_float.h"
 #include "accel/tcg/isa/memory_block.h"
 #include "accel/tcg/isa/x87.h"
+#include "accel/x86/vectors.h"
 
 namespace kite::tcg {
 
@@ -28,8 +29,9 @@ void take_x87(Cpu& cpu, const FpuImage& image, bool wide) {
   f.fsw = load<u16>(&image[2]);
   f.fop = load<u16>(&image[6]) & 0x7ff;
   const u64 ip = load<u64>(&image[8]), dp = load<u64>(&image[16]);
-  f.fip = wide ? ip : static_cast<u32>(ip);
-  f.fdp = wide ? dp : static_cast<u32>(dp);
+  // Intel's processors make the pointers canonical.
+  f.fip = wide ? sign_extend(ip, 48) : static_cast<u32>(ip);
+  f.fdp = wide ? sign_extend(dp, 48) : static_cast<u32>(dp);
   f.fcs = wide ? 0 : static_cast<u16>(ip >> 32);
   f.fds = wide ? 0 : static_cast<u16>(dp >> 32);
   X87 x87(cpu);
@@ -63,6 +65,10 @@ bool valid_mxcsr(u32 value) {
 bool fpu_area(Cpu& cpu, const Insn& insn, unsigned size, unsigned alignment, Access access,
               u64& linear) {
   if (!cpu.linear_address(insn, size, access, linear)) return false;
+  if (cpu.code64() && !cpu.canonical(linear)) {
+    if (Cpu::is_stack(insn.segment)) return cpu.raise_with_code(kite::kStackFault, 0), false;
+    return cpu.general_protection(), false;
+  }
   if (linear % alignment) return cpu.general_protection(), false;
   return true;
 }

@@ -16,15 +16,16 @@ inline bool store_bytes_at(Cpu& cpu, u64 linear, std::span<const u8> bytes) {
   return true;
 }
 
-inline bool load_bytes_at(Cpu& cpu, u64 linear, std::span<u8> bytes) {
+// `stack`: through the stack segment, whose faults are #SS.
+inline bool load_bytes_at(Cpu& cpu, u64 linear, std::span<u8> bytes, bool stack = false) {
   std::size_t i = 0;
   for (; i + 8 <= bytes.size(); i += 8) {
     u64 value;
-    if (!cpu.load_at<u64>(linear + i, value)) return false;
+    if (!cpu.load_at<u64>(linear + i, value, stack)) return false;
     store<u64>(bytes.data() + i, value);
   }
   for (; i < bytes.size(); ++i)
-    if (!cpu.load_at<u8>(linear + i, bytes[i])) return false;
+    if (!cpu.load_at<u8>(linear + i, bytes[i], stack)) return false;
   return true;
 }
 
@@ -43,7 +44,7 @@ bool load_block(Cpu& cpu, const Insn& insn, T& block) {
   u64 linear;
   if (!cpu.linear_address(insn, sizeof block, Access::kRead, linear)) return false;
   std::array<u8, sizeof(T)> bytes;
-  if (!load_bytes_at(cpu, linear, bytes)) return false;
+  if (!load_bytes_at(cpu, linear, bytes, Cpu::is_stack(insn.segment))) return false;
   block = std::bit_cast<T>(bytes);
   return true;
 }

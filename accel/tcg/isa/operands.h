@@ -358,7 +358,9 @@ struct SpecialRegister : ReadOnly<SizeLetter::kB, Place::kModReg> {
   static constexpr const char* name = Letter == 'S' ? "Sw" : Letter == 'C' ? "Cd" : "Dd";
   template <unsigned W, Use U>
   static bool fetch(Cpu&, const Insn& insn, u8& value, Spot&) {
-    value = insn.reg / 8;
+    // REX.R is no part of a segment register's number: there are eight numbers, and processors ignore
+    // it.
+    value = Letter == 'S' ? insn.reg / 8 & 7 : insn.reg / 8;
     return true;
   }
 };

@@ -19,8 +19,18 @@ Flow load_and_leave(Cpu& cpu, const Insn& insn, SegmentRegister number, u16 sele
   return cpu.leave(insn);
 }
 
+// A segment register that can be loaded: #UD comes before the faults of the other operand.
+struct LoadableSw : SpecialRegister<'S'> {
+  template <unsigned W, Use U>
+  static bool fetch(Cpu& cpu, const Insn& insn, u8& value, Spot& spot) {
+    SpecialRegister<'S'>::fetch<W, U>(cpu, insn, value, spot);
+    if (value == kCs || value > kGs) return cpu.undefined_opcode(), false;
+    return true;
+  }
+};
+constexpr LoadableSw ToSw{};
+
 constexpr auto mov_to_segment = [](Cpu& cpu, const Insn& insn, u8 number, u16 selector) {
-  if (number == kCs || number > kGs) return cpu.undefined_opcode();
   return load_and_leave(cpu, insn, static_cast<SegmentRegister>(number), selector);
 };
 
@@ -220,20 +230,31 @@ bool lar_accepts(const Cpu& cpu, const Segment& segment, bool with_gates) {
   }
 }
 
-constexpr auto lar = []<class T>(Cpu& cpu, T& dst, u16 selector) {
+// The destination of LAR and LSL: as a whole it stays as it is if they refuse, the upper half of a
+// 32-bit one too.
+struct MaybeGvKind : GvKind {
+  template <unsigned W, Use U>
+  static bool commit(Cpu&, const Insn&, Value<W>, const Spot&) {
+    return true;
+  }
+};
+constexpr MaybeGvKind MaybeGv{};
+
+constexpr auto lar = []<class T>(Cpu& cpu, const Insn& insn, T&, u16 selector) {
   const Looked at = look(cpu, selector);
   if (at.faulted) return Flow::kFault;
   const bool ok = at.visible && lar_accepts(cpu, at.segment, true);
-  if (ok) dst = static_cast<T>(at.raw >> 32 & 0xf0ff00);
+  // Bits 19:16, the limit's, are undefined (SDM 2A LAR): there they are with Intel's processors.
+  if (ok) cpu.put<T>(insn.reg, static_cast<T>(at.raw >> 32 & 0xffff00));
   cpu.flags.update(kZf, ok ? kZf : 0);
   return Flow::kNext;
 };
 
-constexpr auto lsl = []<class T>(Cpu& cpu, T& dst, u16 selector) {
+constexpr auto lsl = []<class T>(Cpu& cpu, const Insn& insn, T&, u16 selector) {
   const Looked at = look(cpu, selector);
   if (at.faulted) return Flow::kFault;
   const bool ok = at.visible && lar_accepts(cpu, at.segment, false);
-  if (ok) dst = static_cast<T>(descriptor::limit(at.raw));
+  if (ok) cpu.put<T>(insn.reg, static_cast<T>(descriptor::limit(at.raw)));
   cpu.flags.update(kZf, ok ? kZf : 0);
   return Flow::kNext;
 };
@@ -256,7 +277,7 @@ constexpr auto arpl = [](Cpu& cpu, u16& dst, u16 src) {
 };
 
 constexpr Row kRows[] = {
-    row("8E /r", "mov", r(Sw), r(Ew), "      ", ends_block, mov_to_segment),
+    row("8E /r", "mov", r(ToSw), r(Ew), "      ", ends_block, mov_to_segment),
     row("8C /r", "mov", w(EvOwn), r(Sw), "      ", mov_from_segment),
     row("06", "push", "      ", not64, push_segment<kEs>),
     row("0E", "push", "      ", not64, push_segment<kCs>),
@@ -286,8 +307,8 @@ constexpr Row kRows[] = {
     row("0F 01 /3", "lidt", r(M), "      ", cpl0, lidt),
     row("0F 01 /4", "smsw", w(EvOwn), "      ", smsw),
     row("0F 01 /6", "lmsw", r(Ew), "      ", cpl0, ends_block, lmsw),
-    row("0F 02 /r", "lar", rw(Gv), r(Ew), "  M   ", protected_only, lar),
-    row("0F 03 /r", "lsl", rw(Gv), r(Ew), "  M   ", protected_only, lsl),
+    row("0F 02 /r", "lar", rw(MaybeGv), r(Ew), "  M   ", protected_only, lar),
+    row("0F 03 /r", "lsl", rw(MaybeGv), r(Ew), "  M   ", protected_only, lsl),
     row("63 /r", "arpl", rw(Ew), r(Gw), "  M   ", not64, protected_only, arpl),
 };
 

@@ -138,8 +138,7 @@ constexpr auto fnstenv = []<class T>(Cpu& cpu, const Insn& insn, T&) {
 };
 constexpr auto fldenv = []<class T>(Cpu& cpu, const Insn& insn, T) {
   Environment<T> environment;
-  if (!load_block(cpu, insn, environment)) return Flow::kFault;
-  if (pending(cpu)) return Flow::kFault;
+  if (pending(cpu) || !load_block(cpu, insn, environment)) return Flow::kFault;
   load_environment(cpu, environment);
   return Flow::kNext;
 };
@@ -163,8 +162,7 @@ constexpr auto fnsave = []<class T>(Cpu& cpu, const Insn& insn, T&) {
 };
 constexpr auto frstor = []<class T>(Cpu& cpu, const Insn& insn, T) {
   SaveImage<T> image;
-  if (!load_block(cpu, insn, image)) return Flow::kFault;
-  if (pending(cpu)) return Flow::kFault;
+  if (pending(cpu) || !load_block(cpu, insn, image)) return Flow::kFault;
   load_environment(cpu, load<Environment<T>>(image.data()));
   X87 x87(cpu);
   const u8 tags = cpu.fpu.ftw;

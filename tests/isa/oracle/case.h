@@ -26,9 +26,13 @@ inline constexpr u64 kFsBase = 0x20100010, kGsBase = 0x20100100;
 // The pages that may change, in the order in which Change::offset counts them.
 inline constexpr std::array<u64, 3> kWritablePages = {kDataBase, kDataBase + kPageSize, kLastBase};
 
+// Where in each data page an area stands that XRSTOR may like.
+inline constexpr u64 kStateArea = 0x800;
+
 // The standard form of an XSAVE area (SDM 1 13.4) with x87, SSE and AVX state.
 struct alignas(64) Image {
   std::array<u8, 832> bytes = {};
+  static constexpr unsigned kFop = 6, kFip = 8, kFdp = 16;
   static constexpr unsigned kMxcsr = 24, kSt = 32, kXmm = 160, kHeader = 512, kYmm = 576;
 };
 
@@ -36,6 +40,7 @@ struct Case {
   std::array<u8, 16> code = {};
   u8 length = 0;
   bool vectors = false;   // loads and compares the image
+  bool segments = false;  // compares the segment registers
   u8 image = 0;           // number in the Pool
   u32 register_seed = 0;  // of fill_registers(), which some of `gpr` still follow
   u64 rip = 0;            // of the slot
@@ -56,6 +61,13 @@ struct Change {
   bool operator==(const Change&) const = default;
 };
 
+// Of ES, DS, FS and GS; what else segments have is not seen in 64-bit mode.
+struct Selectors {
+  std::array<u16, 4> values = {};
+  u64 fs_base = kFsBase, gs_base = kGsBase;
+  bool operator==(const Selectors&) const = default;
+};
+
 struct Outcome {
   static constexpr u8 kWentOn = 255;  // no exception
   static constexpr u8 kLanded = 254;  // a branch led elsewhere: RIP is where to
@@ -69,7 +81,8 @@ struct Outcome {
   std::array<u64, 16> gpr = {};
   u32 change_count = 0;  // may be more than are listed
   std::array<Change, kMaxChanges> changes;
-  Image image;  // if Case::vectors
+  Image image;          // if Case::vectors
+  Selectors selectors;  // if Case::segments
 };
 
 // Compares `page` with what it held, notes the differences and undoes them. `number` is the page's

@@ -27,6 +27,11 @@ bool same_stop(const Outcome& a, const Outcome& b) {
   return a.vector == b.vector && a.error_code == b.error_code && a.cr2 == b.cr2 && a.rip == b.rip;
 }
 
+std::string show(const Selectors& s) {
+  return fmt::format("ES {:#x} DS {:#x} FS {:#x} at {:#x} GS {:#x} at {:#x}", s.values[0],
+                     s.values[1], s.values[2], s.fs_base, s.values[3], s.gs_base);
+}
+
 std::string memory_difference(const Outcome& silicon, const Outcome& ours) {
   const u32 count = std::min(ours.change_count, Outcome::kMaxChanges);
   const bool same =
@@ -56,6 +61,9 @@ std::string image_difference(const Image& silicon, const Image& ours) {
   part("FCW", 0, 2);
   part("FSW", 2, 2);
   part("tags", 4, 1);
+  part("FOP", Image::kFop, 2);
+  part("FIP", Image::kFip, 8);
+  part("FDP", Image::kFdp, 8);
   part("MXCSR", Image::kMxcsr, 4);
   for (unsigned i = 0; i < 8; ++i) part(fmt::format("ST{}", i), Image::kSt + 16 * i, 10);
   for (unsigned i = 0; i < 16; ++i) {
@@ -83,6 +91,10 @@ std::string difference(const Origin& origin, const Case& test, Maker maker, cons
         fmt::format("\n  flags {:#x}, silicon {:#x}", ours.rflags & mask, silicon.rflags & mask);
   text += memory_difference(silicon, ours);
   if (test.vectors) text += image_difference(silicon.image, ours.image);
+  if (test.segments && silicon.selectors != ours.selectors)
+    text +=
+        fmt::format("\n  segments {}, silicon {}", show(ours.selectors), show(silicon.selectors));
+  if (!text.empty() && same_stop(silicon, ours)) text += "\n  both: " + stop_of(silicon);
   return text;
 }
 

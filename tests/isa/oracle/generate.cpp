@@ -103,6 +103,7 @@ class CaseMaker {
     test_.length = insn().length;
     std::copy_n(encoded_.bytes.begin(), test_.length, test_.code.begin());
     test_.vectors = uses_vectors(*origin_.row) || random_.one_in(256);
+    test_.segments = uses_selectors(*origin_.row);
     if (!undefined(origin_, test_).empty() || may_lock_the_bus() || goes_astray()) return {};
     return test_;
   }
@@ -118,7 +119,18 @@ class CaseMaker {
            excluded(*origin_.row).empty();
   }
 
+  // Where the operand of a saved state or of a selector is to stand.
+  std::optional<u64> special_target() {
+    constexpr u64 kPages[] = {kDataBase, kDataBase + kPageSize, kLastBase, kReadOnlyBase};
+    const u64 page = kPages[random_.below(4)];
+    if (is_saved_state(*origin_.row) && random_.below(4))
+      return page + kStateArea + (random_.one_in(8) ? random_.below(80) : 0);
+    if (uses_selectors(*origin_.row) && random_.below(4)) return page + 64 * random_.below(64) + 32;
+    return {};
+  }
+
   u64 target() {
+    if (const auto special = special_target()) return *special;
     const u64 target = any_target(random_);
     const bool locked = insn().lock || origin_.row->attributes.has(tcg::always_locked);
     return locked ? target & ~u64{15} : target;
@@ -197,6 +209,7 @@ class CaseMaker {
       gpr[kRdi] = any_target(random_);
       if (insn().rep) gpr[kRcx] = random_.below(8) ? random_.below(40) : value_of(random_());
     }
+    if (uses_selectors(row)) aim_selector();
     const bool call = name.starts_with("call");
     if (call || name.starts_with("push") || name.starts_with("pop") || name.starts_with("ret") ||
         is_named(row, {"enter", "leave"})) {
@@ -219,6 +232,18 @@ class CaseMaker {
       gpr[insn().reg / 8 & 15] = random_.below(1024) - 512;
     if (name.starts_with("cmpxchg") && random_.one_in(2)) gpr[kRax] = 0, gpr[kRdx] = ~u64{0};
     aim_state();
+  }
+
+  void aim_selector() {
+    const std::string_view name = origin_.row->name;
+    if (name.starts_with("pop")) test_.gpr[kRsp] = kDataBase + 64 * random_.below(120) + 32;
+    if (name.starts_with("wr")) {
+      u64& base = test_.gpr[insn().rm / 8 % 16];
+      if (random_.below(4)) base = sign_extend(base, 47);
+    } else if (!insn().is_memory && random_.below(8)) {
+      const u64 upper = random_() & ~u64{0xffff};
+      test_.gpr[insn().rm / 8 % 16] = any_selector(random_()) | upper;
+    }
   }
 
   // EDX:EAX asks for components of extended state: those both sides have.

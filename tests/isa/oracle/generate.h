@@ -18,6 +18,9 @@ struct Origin {
 // Images and memory whose contents follow from `seed`.
 void fill_pool(Pool& pool, u64 seed);
 
+// A selector that means something in one of the host's tables, or does not.
+u16 any_selector(u64 r);
+
 // The general registers that follow from `seed`, before some are aimed at memory.
 void fill_registers(std::array<u64, 16>& gpr, u64 seed);
 

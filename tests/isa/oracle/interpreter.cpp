@@ -18,6 +18,28 @@ constexpr u64 kPageTables = 0x1000;  // a PML4, then whatever map() needs
 constexpr u64 kDataPages = 0x30000;  // kWritablePages, one behind the other
 constexpr u64 kReadOnlyPage = 0x38000;
 constexpr u64 kCodePages = 0x40000;
+constexpr u64 kGdtPage = 0x3a000;
+constexpr u64 kGdt = 0xffff800000000000;  // of the supervisor's
+
+// Linux's table as programs see it: flat segments, a task's and a local one's that level 3 may not
+// look at, three of threads that are empty, and one whose limit is the processor's number.
+constexpr std::array<u64, 16> kDescriptors = {0,
+                                              0x00cf9b000000ffff,
+                                              0x00af9b000000ffff,
+                                              0x00cf93000000ffff,
+                                              0x00cffb000000ffff,
+                                              0x00cff3000000ffff,
+                                              0x00affb000000ffff,
+                                              0,
+                                              0x00008b0000002087,
+                                              0,
+                                              0,
+                                              0,
+                                              0,
+                                              0,
+                                              0,
+                                              0x0040f50000000000 | Interpreter::kNumberLimit};
+static_assert(kDescriptors.size() * 8 == 0x80);
 
 BackendConfig ram_config() {
   BackendConfig config;
@@ -82,21 +104,31 @@ void Interpreter::write_tables() {
   for (unsigned i = 0; i < kWritablePages.size(); ++i)
     map(kWritablePages[i], kDataPages + i * kPageSize, kPageSize, kUser | pte::kWritable);
   map(kReadOnlyBase, kReadOnlyPage, kPageSize, kUser);
+  map(kGdt, kGdtPage, kPageSize, pte::kPresent | pte::kWritable);
+  std::memcpy(at(kGdtPage), kDescriptors.data(), sizeof kDescriptors);
 }
 
 void Interpreter::set_up_processor() {
   Cpu& cpu = *cpu_;
   cpu.cr0 = cr0::kPe | cr0::kMp | cr0::kEt | cr0::kNe | cr0::kWp | cr0::kAm | cr0::kPg;
   cpu.cr3 = kPageTables;
-  cpu.cr4 = cr4::kPae | cr4::kOsfxsr | cr4::kOsxmmexcpt | cr4::kOsxsave;
+  cpu.cr4 = cr4::kPae | cr4::kOsfxsr | cr4::kOsxmmexcpt | cr4::kOsxsave | cr4::kFsgsbase;
   cpu.efer = efer::kSce | efer::kLme | efer::kLma | efer::kNxe;
   cpu.fpu.xcr0 = xcr0::kX87 | xcr0::kSse | xcr0::kAvx;
+  cpu.gdtr = {.base = kGdt, .limit = sizeof kDescriptors - 1};
+  cpu.ldtr = {.limit = 0, .type = 2, .s = false, .present = false, .unusable = true};
+  set_up_segments();
+  cpu.set_cpl(3);
+}
+
+// As Linux starts a program: CS and SS have segments, the others are null.
+void Interpreter::set_up_segments() {
   for (unsigned i = 0; i < 6; ++i) {
     Segment segment = user_segment(i == kCs);
+    if (i != kCs && i != kSs) segment.selector = 0;
     segment.base = i == kFs ? kFsBase : i == kGs ? kGsBase : 0;
-    cpu.set_segment(static_cast<SegmentRegister>(i), segment);
+    cpu_->set_segment(static_cast<SegmentRegister>(i), segment);
   }
-  cpu.set_cpl(3);
 }
 
 void Interpreter::begin(const Pool& pool, std::span<const Case> cases) {
@@ -114,6 +146,10 @@ void Interpreter::load_image(const Image& image) {
   fpu.fcw = load<u16>(bytes);
   fpu.fsw = load<u16>(bytes + 2);
   fpu.ftw = bytes[4];
+  fpu.fop = load<u16>(bytes + Image::kFop);
+  fpu.fip = load<u64>(bytes + Image::kFip);
+  fpu.fdp = load<u64>(bytes + Image::kFdp);
+  fpu.fcs = fpu.fds = 0;
   fpu.mxcsr = load<u32>(bytes + Image::kMxcsr);
   const unsigned top = fpu.fsw >> 11 & 7;
   for (unsigned i = 0; i < 8; ++i)
@@ -130,6 +166,9 @@ void Interpreter::save_image(Image& image) const {
   store<u16>(bytes, fpu.fcw);
   store<u16>(bytes + 2, fpu.fsw);
   bytes[4] = fpu.ftw;
+  store<u16>(bytes + Image::kFop, fpu.fop);
+  store<u64>(bytes + Image::kFip, fpu.fip);
+  store<u64>(bytes + Image::kFdp, fpu.fdp);
   store<u32>(bytes + Image::kMxcsr, fpu.mxcsr);
   const unsigned top = fpu.fsw >> 11 & 7;
   for (unsigned i = 0; i < 8; ++i)
@@ -138,6 +177,15 @@ void Interpreter::save_image(Image& image) const {
     std::memcpy(bytes + Image::kXmm + 16 * i, fpu.zmm[i].data(), 16);
     std::memcpy(bytes + Image::kYmm + 16 * i, fpu.zmm[i].data() + 16, 16);
   }
+}
+
+void Interpreter::save_segments(Selectors& selectors) {
+  const auto& segments = cpu_->segments;
+  selectors.values = {segments[kEs].selector, segments[kDs].selector, segments[kFs].selector,
+                      segments[kGs].selector};
+  selectors.fs_base = cpu_->segments[kFs].base;
+  selectors.gs_base = cpu_->segments[kGs].base;
+  set_up_segments();
 }
 
 void Interpreter::run(const Case& test, const Insn& insn, Outcome& outcome) {
@@ -170,6 +218,7 @@ void Interpreter::run(const Case& test, const Insn& insn, Outcome& outcome) {
   std::memcpy(outcome.gpr.data(), cpu.gpr.data(), sizeof outcome.gpr);
   for (u64 i = 0; i < kWritablePages.size(); ++i)
     collect_changes(at(kDataPages + i * kPageSize), *pool_, i, outcome);
+  if (test.segments) save_segments(outcome.selectors);
   if (!test.vectors) return;
   outcome.image = pool_->images[test.image];
   save_image(outcome.image);

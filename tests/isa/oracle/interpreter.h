@@ -14,6 +14,9 @@ namespace kite::oracle {
 
 class Interpreter {
  public:
+  // The limit of the segment whose limit is the processor's number on Linux: no number of one.
+  static constexpr u16 kNumberLimit = 0xa5c3;
+
   Interpreter();
   ~Interpreter();
 
@@ -26,6 +29,8 @@ class Interpreter {
   void map(u64 linear, u64 physical, u64 size, u64 rights);
   void write_tables();
   void set_up_processor();
+  void set_up_segments();
+  void save_segments(Selectors& selectors);
   void load_image(const Image& image);
   void save_image(Image& image) const;
   u8* at(u64 physical) { return ram_.data() + physical; }

@@ -83,10 +83,45 @@ void fill_image(Image& image, test::Operands& operands) {
     put_words(bytes + Image::kXmm + 16 * i, 16, operands);
     put_words(bytes + Image::kYmm + 16 * i, 16, operands);
   }
+  const u64 t = operands.bits();
+  store<u16>(bytes + Image::kFop, static_cast<u16>(t & 0x7ff));
+  store<u64>(bytes + Image::kFip, sign_extend(t >> 16, 48));
+  store<u64>(bytes + Image::kFdp, sign_extend(operands.bits() >> 16, 48));
   store<u64>(bytes + Image::kHeader, 7);  // XSTATE_BV: x87, SSE, AVX
 }
 
+// An area for XRSTOR, FXRSTOR, FRSTOR: in the standard form or compacted, which has the same places
+// when there is nothing behind AVX state; some components in their initial state; rarely not valid.
+void put_state_area(Pool& pool, test::Operands& operands) {
+  const u64 r = operands.bits();
+  u8* area = &pool.page[kStateArea];
+  std::memcpy(area, pool.images[r % 64].bytes.data(), sizeof(Image));
+  const u64 present = r >> 8 & 3 ? 7 : r >> 10 & 7;
+  store<u64>(area + Image::kHeader, present);
+  if ((r >> 16 & 3) == 0) store<u64>(area + Image::kHeader + 8, bit(63) | present | (r >> 18 & 7));
+  constexpr u64 kReservedMxcsr = bit(20), kNoComponent = bit(62);
+  switch (r >> 24 & 15) {
+    case 0:
+      return store<u64>(area + Image::kHeader, present | kNoComponent);
+    case 1:
+      area[Image::kHeader + 16 + (r >> 32) % 48] = 1;
+      return;
+    case 2:
+      return store<u32>(area + Image::kMxcsr, kReservedMxcsr);
+    default:
+      return;
+  }
+}
+
 }  // namespace
+
+u16 any_selector(u64 r) {
+  // Linux has entries from 1 to 15 in its table, and none in a local one.
+  constexpr u16 kSelectors[] = {0,    1,    3,    0x08, 0x0b, 0x10, 0x13, 0x18,  0x1b, 0x20,
+                                0x23, 0x28, 0x2b, 0x2a, 0x30, 0x33, 0x38, 0x40,  0x43, 0x4b,
+                                0x50, 0x63, 0x6b, 0x73, 0x80, 0x07, 0x0f, 0xfff8};
+  return kSelectors[r % std::size(kSelectors)];
+}
 
 void fill_pool(Pool& pool, u64 seed) {
   test::Operands operands(seed);
@@ -106,9 +141,13 @@ void fill_pool(Pool& pool, u64 seed) {
     // Where to go, for indirect branches and returns.
     if (i % 64 == 16)
       store<u64>(to + 8, kCodeBase + (r >> 8) % kSlots * kSlotSize + kTail + (r >> 32) % 10);
+    // Selectors, and far pointers to whose offsets do not matter.
+    if (i % 64 == 32)
+      for (unsigned at = 0; at < 16; at += 2) store<u16>(to + at, any_selector(r >> 40));
     // Zeros and ones, for comparisons and masks.
     if (i % 64 == 0) store<u64>(to, 0), store<u64>(to + 8, ~u64{0});
   }
+  put_state_area(pool, operands);
 }
 
 }  // namespace kite::oracle

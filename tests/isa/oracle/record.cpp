@@ -8,15 +8,17 @@ namespace {
 struct Part {
   unsigned at, size;
 };
-constexpr unsigned kParts = 4 + 8 + 16 + 16;
-constexpr unsigned kFirstSt = 4;
+constexpr unsigned kParts = 7 + 8 + 16 + 16;
+constexpr unsigned kFirstSt = 7;
 
 Part part(unsigned n, unsigned top) {
-  constexpr Part kWords[] = {{0, 2}, {2, 2}, {4, 1}, {Image::kMxcsr, 4}};
+  constexpr Part kWords[] = {
+      {0, 2},           {2, 2},           {4, 1},          {Image::kMxcsr, 4},
+      {Image::kFop, 2}, {Image::kFip, 8}, {Image::kFdp, 8}};
   if (n < kFirstSt) return kWords[n];
-  if (n < 12) return {Image::kSt + 16 * ((n - kFirstSt - top) & 7), 10};
-  if (n < 28) return {Image::kXmm + 16 * (n - 12), 16};
-  return {Image::kYmm + 16 * (n - 28), 16};
+  if (n < 15) return {Image::kSt + 16 * ((n - kFirstSt - top) & 7), 10};
+  if (n < 31) return {Image::kXmm + 16 * (n - 15), 16};
+  return {Image::kYmm + 16 * (n - 31), 16};
 }
 
 unsigned top_of(const Image& image) {
@@ -66,7 +68,7 @@ void RecordWriter::put_image(const Image& image, const Image& before) {
 
 void RecordWriter::add(const Case& test, const Outcome& outcome) {
   ++count_;
-  byte(test.length | (test.vectors ? 0x80 : 0));
+  byte(test.length | (test.vectors ? 0x80 : 0) | (test.segments ? 0x40 : 0));
   for (unsigned i = 0; i < test.length; ++i) byte(test.code[i]);
   byte(test.image);
   number((test.rip - kCodeBase) / kSlotSize);
@@ -85,6 +87,11 @@ void RecordWriter::add(const Case& test, const Outcome& outcome) {
   for (u32 i = 0; i < outcome.change_count; ++i) {
     number(outcome.changes[i].offset / 8);
     fixed(outcome.changes[i].value, 8);
+  }
+  if (test.segments) {
+    for (u16 selector : outcome.selectors.values) number(selector);
+    number(outcome.selectors.fs_base);
+    number(outcome.selectors.gs_base);
   }
   if (test.vectors) put_image(outcome.image, pool_.images[test.image]);
 }
@@ -147,6 +154,7 @@ void RecordReader::next(const Pool& pool, Case& test, Outcome& outcome) {
   const u8 head = byte();
   test.length = head & 15;
   test.vectors = head & 0x80;
+  test.segments = head & 0x40;
   for (unsigned i = 0; i < test.length; ++i) test.code[i] = byte();
   test.image = byte() % 64;
   test.rip = kCodeBase + number() % kSlots * kSlotSize;
@@ -169,6 +177,11 @@ void RecordReader::next(const Pool& pool, Case& test, Outcome& outcome) {
   for (u32 i = 0; good_ && i < outcome.change_count; ++i) {
     outcome.changes[i].offset = 8 * number();
     outcome.changes[i].value = fixed(8);
+  }
+  if (test.segments) {
+    for (u16& selector : outcome.selectors.values) selector = static_cast<u16>(number());
+    outcome.selectors.fs_base = number();
+    outcome.selectors.gs_base = number();
   }
   outcome.image = pool.images[test.image];
   if (test.vectors) take_image(outcome.image);

@@ -12,7 +12,7 @@
 
 namespace kite::oracle {
 
-inline constexpr u64 kMagic = 0x3130434556455449;  // "ITEVEC01"
+inline constexpr u64 kMagic = 0x3230434556455449;  // "ITEVEC02"
 
 class RecordWriter {
  public:

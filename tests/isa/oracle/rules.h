@@ -29,6 +29,12 @@ void forgive(const Origin& origin, const Case& test, Maker maker, const Outcome&
 // Does the row read or write x87, MMX, SSE or AVX state?
 bool uses_vectors(const tcg::Row& row);
 
+// Does the row read or write a selector, a descriptor or the base of FS or GS?
+bool uses_selectors(const tcg::Row& row);
+
+// Does the row store or load an image of x87 or extended state?
+bool is_saved_state(const tcg::Row& row);
+
 bool is_named(const tcg::Row& row, std::initializer_list<std::string_view> names);
 
 }  // namespace kite::oracle

@@ -21,6 +21,8 @@ class Campaign {
 
   u64 cases_run() const { return run_; }
   u64 differing() const { return differing_; }
+  // Cases whose access met memory that the host's process has and the guest has not.
+  u64 not_judged() const { return not_judged_; }
   // One paragraph for each kind of difference: how often, the first with everything to repeat it.
   std::string report() const;
 
@@ -44,7 +46,7 @@ class Campaign {
   std::vector<Origin> origins_;
   Outcome ours_;
   std::map<std::string, Finding> findings_;
-  u64 run_ = 0, differing_ = 0;
+  u64 run_ = 0, differing_ = 0, not_judged_ = 0;
 };
 
 }  // namespace kite::oracle

@@ -7,8 +7,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdlib>
+#include <fstream>
 #include <new>
+#include <string>
 
 #include "tests/isa/oracle/interpreter.h"
 #include "tests/isa/silicon/native_child.h"
@@ -67,7 +71,29 @@ Result<> NativeRunner::start() {
                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (data == MAP_FAILED) return fail_errno(ErrorKind::kUnavailable, errno, "shared memory");
   shared_ = new (data) NativeShared;
+  note_own_memory();
   return spawn();
+}
+
+void NativeRunner::note_own_memory() {
+  const auto belongs_to_cases = [](u64 from) {
+    return (from >= kCodeBase && from < kCodeBase + kCodeSize) ||
+           (from >= kDataBase && from <= kLastBase);
+  };
+  own_memory_ = {{kControl, kControl + kPageSize}};
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    char* behind = nullptr;
+    const u64 from = std::strtoull(line.c_str(), &behind, 16);
+    const u64 end = *behind == '-' ? std::strtoull(behind + 1, nullptr, 16) : from;
+    if (!belongs_to_cases(from)) own_memory_.emplace_back(from, end);
+  }
+}
+
+bool NativeRunner::has_own_memory_at(u64 linear) const {
+  return std::ranges::any_of(own_memory_, [&](const auto& range) {
+    return linear >= range.first && linear < range.second;
+  });
 }
 
 Result<> NativeRunner::spawn() {

@@ -9,7 +9,8 @@
 
 #include <sys/types.h>
 
-#include <span>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -36,14 +37,19 @@ class NativeRunner {
   Result<> run(u32 count);
   const Outcome* outcomes() const;
 
+  // Is there memory of the child's own at this address, which the cases do not know of?
+  bool has_own_memory_at(u64 linear) const;
+
  private:
   Result<> spawn();
   void reap();
   Result<bool> wait_for_batch();
+  void note_own_memory();
 
   NativeShared* shared_ = nullptr;
   pid_t child_ = -1;
   UniqueFd to_child_, from_child_;
+  std::vector<std::pair<u64, u64>> own_memory_;  // from, end
 };
 
 }  // namespace kite::oracle

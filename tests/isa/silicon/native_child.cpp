@@ -25,12 +25,11 @@ struct Control {
   u64 host_rsp;
   const Image* image_before;  // null: the extended state is not looked at
   Image* image_after;
-  u64 components;  // of XCR0, that XRSTOR and XSAVE are asked for
+  u64 components;  // of XCR0: x87, SSE and, if there is one, AVX state
   u64 unused[10];
   std::array<u64, 16> gpr_after;
   u64 rflags_after;
 };
-constexpr u64 kControl = 0x16a00000;
 static_assert(offsetof(Control, rflags) == 0x80 && offsetof(Control, gpr_after) == 0x100 &&
               offsetof(Control, rflags_after) == 0x180);
 
@@ -100,6 +99,7 @@ kite_silicon_exit:
   je kite_silicon_abort
   mov 0x16a000a0, %rcx
   mov 0x16a000a8, %rax
+  and $7, %eax
   xor %edx, %edx
   xsave64 (%rcx)
   fninit
@@ -178,6 +178,32 @@ void on_signal(int, siginfo_t*, void* raw) {
   fp->mxcsr = 0x1f80;
 }
 
+// A system call that does not touch errno, which stands behind FS.
+i64 bare_call(i64 number, u64 a, u64 b, u64 c) {
+  i64 result;
+  asm volatile("syscall"
+               : "=a"(result)
+               : "a"(number), "D"(a), "S"(b), "d"(c)
+               : "rcx", "r11", "memory");
+  return result;
+}
+
+void set_bases() {
+  bare_call(SYS_arch_prctl, ARCH_SET_FS, kFsBase, 0);
+  bare_call(SYS_arch_prctl, ARCH_SET_GS, kGsBase, 0);
+}
+
+// And makes them null again, with the bases that cases begin with.
+void note_selectors(Selectors& selectors) {
+  auto& [es, ds, fs, gs] = selectors.values;
+  asm volatile("mov %%es, %0; mov %%ds, %1; mov %%fs, %2; mov %%gs, %3"
+               : "=r"(es), "=r"(ds), "=r"(fs), "=r"(gs));
+  bare_call(SYS_arch_prctl, ARCH_GET_FS, reinterpret_cast<u64>(&selectors.fs_base), 0);
+  bare_call(SYS_arch_prctl, ARCH_GET_GS, reinterpret_cast<u64>(&selectors.gs_base), 0);
+  asm volatile("mov %0, %%es; mov %0, %%ds; mov %0, %%fs; mov %0, %%gs" : : "r"(0));
+  set_bases();
+}
+
 void run_case(const Case& test, Outcome& outcome) {
   Control& c = control();
   c.gpr = test.gpr;
@@ -198,6 +224,7 @@ void run_case(const Case& test, Outcome& outcome) {
   }
   for (u64 i = 0; i < kWritablePages.size(); ++i)
     collect_changes(reinterpret_cast<u8*>(kWritablePages[i]), shared->pool, i, outcome);
+  if (test.segments) note_selectors(outcome.selectors);
 }
 
 void begin_batch() {
@@ -258,16 +285,6 @@ void forbid_system_calls() {
   prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
-// A system call that does not touch errno, which stands behind FS.
-i64 bare_call(i64 number, u64 a, u64 b, u64 c) {
-  i64 result;
-  asm volatile("syscall"
-               : "=a"(result)
-               : "a"(number), "D"(a), "S"(b), "d"(c)
-               : "rcx", "r11", "memory");
-  return result;
-}
-
 }  // namespace
 
 void serve_batches(NativeShared& the_shared, int commands, int answers) {
@@ -283,8 +300,7 @@ void serve_batches(NativeShared& the_shared, int commands, int answers) {
   Outcome scratch;
   note_image(&shared->pool.images[0], scratch);
   collect_changes(reinterpret_cast<u8*>(kLastBase), shared->pool, 0, scratch);
-  bare_call(SYS_arch_prctl, ARCH_SET_FS, kFsBase, 0);
-  bare_call(SYS_arch_prctl, ARCH_SET_GS, kGsBase, 0);
+  set_bases();
   u8 word = 0;
   const u64 at = reinterpret_cast<u64>(&word);
   while (bare_call(SYS_read, static_cast<u64>(commands), at, 1) == 1) {

@@ -7,6 +7,9 @@
 
 namespace kite::oracle {
 
+// The page through which the stub is told what to load, mapped in the child.
+inline constexpr u64 kControl = 0x16a00000;
+
 struct NativeShared {
   std::atomic<u32> next{0};  // the case that runs
   u32 end = 0;

@@ -1,6 +1,6 @@
 // The interpreter against the host's processor, hundreds of thousands of cases a second.
 // KITE_ISA_CASES says how many, KITE_ISA_SEED which, KITE_ISA_JOBS in how many processes;
-// KITE_ISA_BATCH runs one batch again.
+// KITE_ISA_BATCH runs one batch again; KITE_ISA_SECONDS ends the run early.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -26,7 +26,7 @@ u64 from_environment(const char* name, u64 otherwise) {
 
 // What a worker process tells.
 struct Answer {
-  u64 cases = 0, differing = 0;
+  u64 cases = 0, differing = 0, not_judged = 0;
   bool unavailable = false;
   std::array<char, 1 << 20> text = {};
   void say(std::string_view words) {
@@ -36,12 +36,15 @@ struct Answer {
 };
 
 void work(u64 seed, u64 first, u64 step, u64 end, Answer& answer) {
+  using Time = std::chrono::steady_clock;
+  const u64 seconds = from_environment("KITE_ISA_SECONDS", 1'000'000);
+  const auto deadline = Time::now() + std::chrono::seconds(seconds);
   Campaign campaign(seed);
   if (auto started = campaign.start(); !started) {
     answer.unavailable = true;
     return answer.say(started.error().message);
   }
-  for (u64 batch = first; batch < end; batch += step) {
+  for (u64 batch = first; batch < end && Time::now() < deadline; batch += step) {
     if (auto run = campaign.run_batch(batch); !run) {
       answer.differing += 1;
       return answer.say(run.error().message);
@@ -49,11 +52,12 @@ void work(u64 seed, u64 first, u64 step, u64 end, Answer& answer) {
     answer.cases = campaign.cases_run();
   }
   answer.differing = campaign.differing();
+  answer.not_judged = campaign.not_judged();
   answer.say(campaign.report());
 }
 
 struct Total {
-  u64 cases = 0, differing = 0;
+  u64 cases = 0, differing = 0, not_judged = 0;
   std::string reports, unavailable;
 };
 
@@ -77,6 +81,7 @@ Total run_in_processes(u64 seed, u64 first, u64 end, u64 jobs) {
     int status = -1;
     ::waitpid(children[job], &status, 0);
     total.cases += answers[job].cases;
+    total.not_judged += answers[job].not_judged;
     total.differing += answers[job].differing + (status != 0);
     if (status != 0) total.reports += fmt::format("a worker ended with status {:#x}\n", status);
     (answers[job].unavailable ? total.unavailable : total.reports) += answers[job].text.data();
@@ -111,12 +116,14 @@ TEST(Silicon, AgreesWithTheInterpreter) {
   if (!total.unavailable.empty()) GTEST_SKIP() << total.unavailable;
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   const std::string summary =
-      fmt::format("seed {}: {} cases of {} rows, {} differ; {:.0f} cases/s\n", seed, total.cases,
-                  Campaign::compared_rows().size(), total.differing,
+      fmt::format("seed {}: {} cases of {} rows, {} differ, {} not judged; {:.0f} cases/s\n", seed,
+                  total.cases, Campaign::compared_rows().size(), total.differing, total.not_judged,
                   static_cast<double>(total.cases) / seconds.count());
   std::fputs(summary.c_str(), stdout);
   EXPECT_EQ(total.differing, 0u) << total.reports;
-  EXPECT_GE(total.cases, (end - first) * kSlots / 2);
+  if (!std::getenv("KITE_ISA_SECONDS")) {
+    EXPECT_GE(total.cases, (end - first) * kSlots / 2);
+  }
 }
 
 }  // namespace

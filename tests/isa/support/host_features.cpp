@@ -8,6 +8,9 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#if defined(__x86_64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
 
 namespace kite::isa {
 namespace {
@@ -59,6 +62,30 @@ bool host_has(Feature) {
   return false;
 }
 bool host_is_intel() {
+  return false;
+}
+#endif
+
+#if defined(__x86_64__) && defined(__linux__)
+bool host_has_linux_segments() {
+  const auto rights = [](unsigned selector) {
+    unsigned value = 0;  // stays if LAR refuses the selector
+    asm("lar %1, %0" : "+r"(value) : "r"(selector) : "cc");
+    return value;
+  };
+  return rights(0x23) == 0xcffb00 && rights(0x2b) == 0xcff300 && rights(0x33) == 0xaffb00 &&
+         rights(0x38) == 0 && rights(0x63) == 0 && rights(0x80) == 0;
+}
+
+bool host_enables_fsgsbase() {
+  constexpr unsigned long kHwcap2Fsgsbase = 2;
+  return ::getauxval(AT_HWCAP2) & kHwcap2Fsgsbase;
+}
+#else
+bool host_has_linux_segments() {
+  return false;
+}
+bool host_enables_fsgsbase() {
   return false;
 }
 #endif

@@ -16,6 +16,10 @@ bool host_has_features_of(const tcg::Row& row);
 
 bool host_is_intel();
 
+// Has the kernel the flat segments that Linux gives to programs, and lets programs write FS' base?
+bool host_has_linux_segments();
+bool host_enables_fsgsbase();
+
 // The names of the features that some row needs and the host lacks, for a test to print: what it
 // leaves out.
 std::string features_the_host_lacks();
