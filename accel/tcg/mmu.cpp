@@ -69,11 +69,24 @@ bool Cpu::aligned(u64 linear, unsigned size, bool stack) {
   return false;
 }
 
+namespace {
+
+// An access that crosses into addresses that are not canonical faults for them before its first
+// page is looked at. `second` is where its other page begins.
+bool crosses_canonically(Cpu& cpu, u64 second, bool stack) {
+  if (!cpu.long_mode() || cpu.canonical(second)) return true;
+  cpu.raise_with_code(stack ? kStackFault : kGeneralProtection, 0);
+  return false;
+}
+
+}  // namespace
+
 bool Cpu::load_slow(u64 linear, void* to, unsigned size, bool stack) {
   if (alignment_checked_ && !aligned(linear, size, stack)) return false;
   auto* bytes = static_cast<u8*>(to);
   const unsigned first = std::min<unsigned>(size, kPageSize - linear % kPageSize);
   Translation where[2];
+  if (first < size && !crosses_canonically(*this, linear + first, stack)) return false;
   if (!translate(linear, Access::kRead, privilege_, where[0], stack)) return false;
   if (first < size && !translate(linear + first, Access::kRead, privilege_, where[1], stack))
     return false;
@@ -94,6 +107,7 @@ bool Cpu::store_slow(u64 linear, const void* from, unsigned size, bool stack) {
   const auto* bytes = static_cast<const u8*>(from);
   const unsigned first = std::min<unsigned>(size, kPageSize - linear % kPageSize);
   Translation where[2];
+  if (first < size && !crosses_canonically(*this, linear + first, stack)) return false;
   if (!translate(linear, Access::kWrite, privilege_, where[0], stack)) return false;
   if (first < size && !translate(linear + first, Access::kWrite, privilege_, where[1], stack))
     return false;
@@ -118,18 +132,22 @@ void Cpu::store_physical(const Translation& where, const u8* from, unsigned size
 bool Cpu::probe_write(u64 linear, unsigned size, bool stack) {
   if (alignment_checked_ && !aligned(linear, size, stack)) return false;
   Translation where;
-  if (!translate(linear, Access::kWrite, privilege_, where, stack)) return false;
   const u64 last = linear + size - 1;
-  return linear / kPageSize == last / kPageSize ||
+  const bool crosses = linear / kPageSize != last / kPageSize;
+  if (crosses && !crosses_canonically(*this, align_down(last, kPageSize), stack)) return false;
+  if (!translate(linear, Access::kWrite, privilege_, where, stack)) return false;
+  return !crosses ||
          translate(align_down(last, kPageSize), Access::kWrite, privilege_, where, stack);
 }
 
 bool Cpu::probe_read(u64 linear, unsigned size, bool stack) {
   if (alignment_checked_ && !aligned(linear, size, stack)) return false;
   Translation where;
-  if (!translate(linear, Access::kRead, privilege_, where, stack)) return false;
   const u64 last = linear + size - 1;
-  return linear / kPageSize == last / kPageSize ||
+  const bool crosses = linear / kPageSize != last / kPageSize;
+  if (crosses && !crosses_canonically(*this, align_down(last, kPageSize), stack)) return false;
+  if (!translate(linear, Access::kRead, privilege_, where, stack)) return false;
+  return !crosses ||
          translate(align_down(last, kPageSize), Access::kRead, privilege_, where, stack);
 }
 

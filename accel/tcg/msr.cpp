@@ -24,8 +24,6 @@ u64* plain(X86State& msr, u32 index) {
       return &msr.sysenter_esp;
     case msr::kSysenterEip:
       return &msr.sysenter_eip;
-    case msr::kTscAux:
-      return &msr.tsc_aux;
     case msr::kMiscEnable:
       return &msr.misc_enable;
     case msr::kMtrrDefType:
@@ -71,6 +69,11 @@ bool harmless(u32 index) {
     default:
       return false;
   }
+}
+
+// Who can read it by another instruction has the register (SDM 4 table 2-2).
+bool has_tsc_aux(const CpuModel& model) {
+  return model.has(Feature::kRdtscp) || model.has(Feature::kRdpid);
 }
 
 bool valid_pat(u64 value) {
@@ -141,6 +144,10 @@ Flow Cpu::read_msr(u32 index, u64& value) {
     case msr::kGsBase:
       value = segment_base[kGs];
       break;
+    case msr::kTscAux:
+      if (!has_tsc_aux(model)) return unknown(*this, "read", index);
+      value = msr.tsc_aux;
+      break;
     case msr::kPat:
       value = msr.pat;
       break;
@@ -204,6 +211,10 @@ Flow Cpu::write_msr(u32 index, u64 value) {
       segments[number].base = segment_base[number] = value;
       break;
     }
+    case msr::kTscAux:  // 32 bits: AMD processors drop the others (APM 3 "RDTSCP")
+      if (!has_tsc_aux(model)) return unknown(*this, "write", index);
+      msr.tsc_aux = static_cast<u32>(value);
+      break;
     case msr::kPat:
       if (!valid_pat(value)) return general_protection();
       msr.pat = value;

@@ -139,7 +139,11 @@ Flow far_transfer(Cpu& cpu, const Insn& insn, u16 selector, u64 offset, bool is_
     return to_task(cpu, insn, selector, target, raw[0], is_call);
   }
   if (!(target.type & segment_type::kCode)) return cpu.general_protection(selector & 0xfffc);
-  if (!check_code(cpu, selector, target) || !push_return()) return Flow::kFault;
+  if (!check_code(cpu, selector, target)) return Flow::kFault;
+  // Ahead of the pushes, which a fault must not show (SDM 2A "CALL").
+  const bool to_64 = cpu.long_mode() && target.l;
+  if (to_64 ? !cpu.canonical(offset) : offset > target.limit) return cpu.general_protection();
+  if (!push_return()) return Flow::kFault;
   const Flow flow = cpu.enter_code(selector, raw[0], cpu.cpl, offset);
   if (flow == Flow::kFault) cpu.gpr[kRsp] = rsp;
   return flow;

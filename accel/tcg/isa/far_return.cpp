@@ -106,7 +106,7 @@ u64 iret_mask(const Cpu& cpu, unsigned width) {
   if (width != 1) mask |= rflags::kRf | rflags::kAc | rflags::kId;
   if (!cpu.mode.protected_mode || cpu.cpl <= cpu.iopl()) mask |= rflags::kIf;
   if (cpu.cpl == 0) mask |= rflags::kIopl;
-  if (cpu.cpl == 0 && width != 1) mask |= rflags::kVif | rflags::kVip;
+  if (cpu.mode.protected_mode && cpu.cpl == 0 && width != 1) mask |= rflags::kVif | rflags::kVip;
   return mask;
 }
 

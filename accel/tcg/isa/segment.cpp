@@ -63,7 +63,8 @@ constexpr auto pop_segment = [](Cpu& cpu, const Insn& insn) {
   return flow;
 };
 
-// LES, LDS, LSS, LFS, LGS: register and segment from a far pointer.
+// LES, LDS, LSS, LFS, LGS: register and segment from a far pointer. LSS holds off nothing: it is
+// MOV SS and POP SS that do (SDM 3A 6.8.3), and processors trap right behind it.
 template <SegmentRegister Number>
 constexpr auto load_pointer = []<class T>(Cpu& cpu, const Insn& insn, T& offset, u64) {
   u64 linear;
@@ -73,7 +74,7 @@ constexpr auto load_pointer = []<class T>(Cpu& cpu, const Insn& insn, T& offset,
   if (!cpu.load_at<T>(linear, offset, stack) ||
       !cpu.load_at<u16>(linear + sizeof(T), selector, stack))
     return Flow::kFault;
-  return load_and_leave(cpu, insn, Number, selector);
+  return cpu.load_segment(Number, selector) == Flow::kFault ? Flow::kFault : cpu.leave(insn);
 };
 
 // UMIP keeps programs from reading where the tables are (SDM 3A 2.5).

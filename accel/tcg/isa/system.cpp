@@ -129,9 +129,12 @@ constexpr auto clts = [](Cpu& cpu, const Insn& insn) {
   return cpu.leave(insn);
 };
 
+// The operand is an address, not an access: no limit, no null segment and no address that is not
+// canonical makes it fault (SDM 2A "INVLPG").
 constexpr auto invlpg = [](Cpu& cpu, const Insn& insn, u64) {
-  u64 linear;
-  if (!cpu.linear_address(insn, 1, Access::kRead, linear)) return Flow::kFault;
+  u64 linear = cpu.segment_base[insn.segment] +
+               (cpu.effective_address(insn) & insn.address_mask());
+  if (!cpu.code64()) linear &= 0xffffffff;
   cpu.invalidate_page(linear);
   return cpu.leave(insn);
 };

@@ -68,7 +68,7 @@ std::string_view Campaign::mute() const {
 void Campaign::judge(u64 number) {
   const std::vector<Difference> found = differences(test_, theirs_, ours_);
   if (found.empty()) return;
-  const Judged judged{test_, theirs_, ours_, found};
+  const Judged judged{test_, theirs_, ours_, found, kvm_->model()};
   std::string fields;
   std::set<std::string_view> used;
   for (const Difference& difference : found) {

@@ -171,8 +171,8 @@ std::string describe(const Case& test, const Outcome& kvm, const Outcome& ours,
   std::string text = fmt::format("  {}: {} {} level {}: {:02x}\n ", test.family, test.name,
                                  mode_name(test.mode), test.cpl, fmt::join(test.code, " "));
   for (unsigned i = 0; i < 16; ++i) text += fmt::format(" {}={:x}", kGprNames[i], s.gpr[i]);
-  text += fmt::format("\n  rip={:x} rflags={:x} cr0={:x} cr3={:x} cr4={:x} efer={:x}{}\n", s.rip,
-                      s.rflags, s.cr0, s.cr3, s.cr4, s.efer, segments_text(s));
+  text += fmt::format("\n  rip={:x} rflags={:x} cr0={:x} cr3={:x} cr4={:x} efer={:x} tr.limit={:x} idtr.limit={:x}{}\n", s.rip,
+                      s.rflags, s.cr0, s.cr3, s.cr4, s.efer, s.tr.limit, s.idtr.limit, segments_text(s));
   const Ram plain = memory_for(test.mode, test.cpl);
   for (u32 i = 0; i < kRamSize; i += 8) {
     const u64 value = test.get<u64>(i);

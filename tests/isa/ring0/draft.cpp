@@ -72,7 +72,9 @@ u64 Draft::data_address() {
                       kNoExecutePage, kUserPage, kUserPage});
   address += random.one_in(3) ? 0u - random.below(16) : random.below(64) * 8;
   if (random.one_in(24)) address = kGdt + random.below(kTableLimit);
-  if (random.one_in(16)) address = pick({0xffffu, 0xfffeu, 0xfffcu, 0xfff8u, 0xfff1u});
+  // The end of 64 KiB; under paging the page tables are behind it.
+  if (random.one_in(16) && !is_paged(c.mode))
+    address = pick({0xffffu, 0xfffeu, 0xfffcu, 0xfff8u, 0xfff1u});
   if (!random.one_in(12)) return address;
   if (is_long()) {
     const u64 top = pick<u64>({u64{0}, 0xffff800000000000, 0x0000800000000000, u64{0x200000}});
@@ -237,7 +239,7 @@ void Draft::stack() {
   if (random.one_in(16)) top += random.below(8);
   if (random.one_in(12))
     top = pick({kUserPage, kReadOnlyPage, kMissingPage, kUserCode}) + random.below(17) - 8;
-  if (random.one_in(32)) top = pick({0x10000u, 0xfffeu, 0xffffu, 0xfffcu});
+  if (random.one_in(32) && !is_paged(c.mode)) top = pick({0x10000u, 0xfffeu, 0xffffu, 0xfffcu});
   if (is_16bit()) top &= 0xffff;
   if (is_long() && random.one_in(24)) top |= 0xffff800000000000;
   if (is_long() && random.one_in(48)) top = 0x0000800000000000 + random.below(17) - 8;

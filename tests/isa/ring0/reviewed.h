@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "accel/x86/cpu_model.h"
 #include "tests/isa/ring0/compare.h"
 
 namespace kite::ring0 {
@@ -16,6 +17,7 @@ struct Judged {
   const Outcome& kvm;
   const Outcome& ours;
   const std::vector<Difference>& all;
+  const CpuModel& model;
 
   bool is(std::string_view name) const { return test.name == name; }
   bool starts(std::string_view prefix) const { return test.name.starts_with(prefix); }
