@@ -117,10 +117,10 @@ void Draft::store_at(u64 address, u64 value, unsigned size) {
 }
 
 void Draft::frame(std::initializer_list<u64> values, unsigned size) {
-  u64 at = c.gpr(kRsp) + c.state.segments[kSs].base;
+  u64 sp = c.gpr(kRsp);
   for (u64 value : values) {
-    store_at(at, value, size);
-    at += size;
+    store_at(c.state.segments[kSs].base + (is_16bit() ? sp & 0xffff : sp), value, size);
+    sp += size;
   }
 }
 

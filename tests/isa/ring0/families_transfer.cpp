@@ -104,7 +104,7 @@ void fast_call(Draft& d) {
     case 0: d.c.name = "syscall"; return d.bytes({0x0f, 0x05});
     case 1:
       d.c.name = "sysenter";
-      if (d.random.one_in(8)) s.sysenter_eip = s.sysenter_esp = d.canonical_or_not();
+      if (d.is_long() && d.random.one_in(8)) s.sysenter_eip = s.sysenter_esp = d.canonical_or_not();
       return d.bytes({0x0f, 0x34});
     case 2: {
       d.c.name = "sysret";

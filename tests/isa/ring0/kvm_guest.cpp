@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 #include "accel/kvm/abi.h"
 #include "accel/kvm/cpuid.h"
@@ -68,10 +69,7 @@ Result<> KvmRunner::set_up() {
   u64 identity = 0xfeffc000;
   ::ioctl(vm_.get(), KVM_SET_IDENTITY_MAP_ADDR, &identity);
   if (::ioctl(vm_.get(), KVM_SET_TSS_ADDR, 0xfeffd000) < 0) return cannot("place its TSS");
-  kvm_userspace_memory_region region{};
-  region.memory_size = kRamSize;
-  region.userspace_addr = reinterpret_cast<u64>(ram_.data());
-  if (::ioctl(vm_.get(), KVM_SET_USER_MEMORY_REGION, &region) < 0) return cannot("take memory");
+  KITE_CHECK(map_memory(true));
   vcpu_ = UniqueFd(::ioctl(vm_.get(), KVM_CREATE_VCPU, 0));
   if (!vcpu_.valid()) return cannot("make a processor");
   page_.emplace(KITE_TRY(kvm::RunPage::map(vcpu_.get(), device_.run_size)));
@@ -81,8 +79,23 @@ Result<> KvmRunner::set_up() {
   return {};
 }
 
-// KVM drops what it remembers of the guest's page tables when SET_SREGS changes CR3.
+Result<> KvmRunner::map_memory(bool present) {
+  kvm_userspace_memory_region region{};
+  region.memory_size = present ? kRamSize : 0;
+  region.userspace_addr = reinterpret_cast<u64>(ram_.data());
+  if (::ioctl(vm_.get(), KVM_SET_USER_MEMORY_REGION, &region) >= 0) return {};
+  return fail_errno(ErrorKind::kUnavailable, errno, "KVM cannot take memory");
+}
+
+// A new CR3 has the processor flush its TLB. A KVM that shadows the guest's page tables hears of
+// the guest's stores to them, but not of this process's: it forgets them with the memory.
 void KvmRunner::forget_translations(const Case& test) {
+  const std::size_t size = kRamSize - kPml4;
+  if (std::memcmp(test.ram.data() + kPml4, ram_.data() + kPml4, size) != 0) {
+    (void)map_memory(false);
+    std::memcpy(ram_.data() + kPml4, test.ram.data() + kPml4, size);
+    (void)map_memory(true);
+  }
   kvm_sregs sregs{};
   ::ioctl(vcpu_.get(), KVM_GET_SREGS, &sregs);
   sregs.cr3 = test.state.cr3 ^ 0x1000;
@@ -90,8 +103,8 @@ void KvmRunner::forget_translations(const Case& test) {
 }
 
 bool KvmRunner::load(const Case& test, Outcome& outcome) {
-  std::copy(test.ram.begin(), test.ram.end(), ram_.data());
   forget_translations(test);
+  std::copy(test.ram.begin(), test.ram.end(), ram_.data());
   page_->run().cr8 = 0;
   if (const auto set = kvm::write_state(vcpu_.get(), device_, test.state, kApicBase); !set) {
     outcome.end = End::kUnjudged;

@@ -26,6 +26,7 @@ class KvmRunner {
   KvmRunner(kvm::Device device, CpuModel model, HostMemory ram);
   Result<> set_up();
   bool load(const Case& test, Outcome& outcome);
+  Result<> map_memory(bool present);
   void forget_translations(const Case& test);
   // One KVM_RUN; true when the case is over.
   bool step(Outcome& outcome);
