@@ -118,10 +118,10 @@ class Comparison {
 std::string outcome_text(const char* who, const Outcome& outcome) {
   constexpr const char* kEnds[] = {"halted", "shutdown", "hung", "unjudged"};
   const X86State& s = outcome.state;
-  std::string text = fmt::format("  {} {} vector {} cs:rip {:x}:{:x} ss:rsp {:x}:{:x} frame", who,
-                                 kEnds[static_cast<unsigned>(outcome.end)], vector_of(outcome),
-                                 s.segments[kCs].selector, s.rip, s.segments[kSs].selector,
-                                 s.gpr[kRsp]);
+  std::string text =
+      fmt::format("  {} {} vector {} cs:rip {:x}:{:x} ss:rsp {:x}:{:x} frame", who,
+                  kEnds[static_cast<unsigned>(outcome.end)], vector_of(outcome),
+                  s.segments[kCs].selector, s.rip, s.segments[kSs].selector, s.gpr[kRsp]);
   const u64 top = (s.gpr[kRsp] + (s.segments[kSs].unusable ? 0 : s.segments[kSs].base)) & 0xfffff;
   for (u64 i = 0; i < 48 && top + i + 4 <= kRamSize; i += 4)
     text += fmt::format(" {:x}", kite::load<u32>(outcome.ram.data() + top + i));
@@ -154,12 +154,11 @@ std::string_view place_name(u32 address) {
     u32 start;
     std::string_view name;
   };
-  constexpr Place kPlaces[] = {{kPml4, "page tables"},   {kTarget, "target"},
-                               {kCodePage, "code"},      {kStackPage, "stack"},
-                               {kHandlers, "handlers"},  {kInnerStacks, "inner stack"},
-                               {kSystemPage, "data"},    {kTss2, "other TSS"},
-                               {kTss, "TSS"},            {kIdt, "IDT"},
-                               {kLdt, "LDT"},            {kGdt, "GDT"}};
+  constexpr Place kPlaces[] = {
+      {kPml4, "page tables"}, {kTarget, "target"},     {kCodePage, "code"},
+      {kStackPage, "stack"},  {kHandlers, "handlers"}, {kInnerStacks, "inner stack"},
+      {kSystemPage, "data"},  {kTss2, "other TSS"},    {kTss, "TSS"},
+      {kIdt, "IDT"},          {kLdt, "LDT"},           {kGdt, "GDT"}};
   for (const Place& place : kPlaces)
     if (address >= place.start) return place.name;
   return "IVT";
@@ -171,8 +170,10 @@ std::string describe(const Case& test, const Outcome& kvm, const Outcome& ours,
   std::string text = fmt::format("  {}: {} {} level {}: {:02x}\n ", test.family, test.name,
                                  mode_name(test.mode), test.cpl, fmt::join(test.code, " "));
   for (unsigned i = 0; i < 16; ++i) text += fmt::format(" {}={:x}", kGprNames[i], s.gpr[i]);
-  text += fmt::format("\n  rip={:x} rflags={:x} cr0={:x} cr3={:x} cr4={:x} efer={:x} tr.limit={:x} idtr.limit={:x}{}\n", s.rip,
-                      s.rflags, s.cr0, s.cr3, s.cr4, s.efer, s.tr.limit, s.idtr.limit, segments_text(s));
+  text += fmt::format(
+      "\n  rip={:x} rflags={:x} cr0={:x} cr3={:x} cr4={:x} efer={:x} tr.limit={:x} "
+      "idtr.limit={:x}{}\n",
+      s.rip, s.rflags, s.cr0, s.cr3, s.cr4, s.efer, s.tr.limit, s.idtr.limit, segments_text(s));
   const Ram plain = memory_for(test.mode, test.cpl);
   for (u32 i = 0; i < kRamSize; i += 8) {
     const u64 value = test.get<u64>(i);

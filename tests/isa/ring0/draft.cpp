@@ -47,23 +47,35 @@ void Draft::operand(u8 reg, u64 value, unsigned size) {
 
 u64 Draft::value() {
   switch (random.below(8)) {
-    case 0: return random.below(16);
-    case 1: return canonical_or_not();
-    case 2: return random() & 0xffff;
-    case 3: return bit(static_cast<unsigned>(random.below(64)));
-    case 4: return static_cast<u64>(sign_extend(random(), 32));
-    case 5: return random() & 0xffffffff;
-    default: return random();
+    case 0:
+      return random.below(16);
+    case 1:
+      return canonical_or_not();
+    case 2:
+      return random() & 0xffff;
+    case 3:
+      return bit(static_cast<unsigned>(random.below(64)));
+    case 4:
+      return static_cast<u64>(sign_extend(random(), 32));
+    case 5:
+      return random() & 0xffffffff;
+    default:
+      return random();
   }
 }
 
 u64 Draft::canonical_or_not() {
   switch (random.below(6)) {
-    case 0: return 0x00007fffffffffff - random.below(16);
-    case 1: return 0x0000800000000000 + random.below(16);
-    case 2: return 0xffff800000000000 - random.below(16);
-    case 3: return 0xffff800000000000 | kTarget;
-    default: return pick({kTarget, kUserCode, kUserPage}) + random.below(256);
+    case 0:
+      return 0x00007fffffffffff - random.below(16);
+    case 1:
+      return 0x0000800000000000 + random.below(16);
+    case 2:
+      return 0xffff800000000000 - random.below(16);
+    case 3:
+      return 0xffff800000000000 | kTarget;
+    default:
+      return pick({kTarget, kUserCode, kUserPage}) + random.below(256);
   }
 }
 
@@ -213,7 +225,7 @@ void Draft::page_tables() {
   if (random.one_in(6)) entry = wide ? kDirectory : kDirectory32;
   if (random.one_in(6) && ::kite::ring0::is_long(c.mode)) entry = pick({kPdpt, kPml4});
   u64 flip = pick<u64>({pte::kPresent, pte::kWritable, pte::kUser, pte::kAccessed, pte::kDirty,
-                   pte::kNoExecute, bit(51), pte::kGlobal});
+                        pte::kNoExecute, bit(51), pte::kGlobal});
   if (!wide && flip > 0xffffffff) flip = pte::kWritable;
   if (wide)
     c.put64(entry, c.get<u64>(entry) ^ flip);

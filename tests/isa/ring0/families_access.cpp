@@ -8,8 +8,12 @@ namespace {
 
 void interrupt_flag(Draft& d) {
   switch (d.random.below(4)) {
-    case 0: d.c.name = "cli"; return d.bytes({0xfa});
-    case 1: d.c.name = "sti"; return d.bytes({0xfb});
+    case 0:
+      d.c.name = "cli";
+      return d.bytes({0xfa});
+    case 1:
+      d.c.name = "sti";
+      return d.bytes({0xfb});
     case 2:
       d.c.name = "pushf";
       d.size_prefix(false);
@@ -40,12 +44,16 @@ void ports(Draft& d) {
       d.c.name = "in imm";
       d.bytes({static_cast<u8>(0xe4 | d.low(1)), d.low(8)});
       return;
-    case 1: d.c.name = "in dx"; return d.bytes({static_cast<u8>(0xec | d.low(1))});
+    case 1:
+      d.c.name = "in dx";
+      return d.bytes({static_cast<u8>(0xec | d.low(1))});
     case 2:
       d.c.name = "out imm";
       d.bytes({static_cast<u8>(0xe6 | d.low(1)), d.low(8)});
       return;
-    default: d.c.name = "out dx"; return d.bytes({static_cast<u8>(0xee | d.low(1))});
+    default:
+      d.c.name = "out dx";
+      return d.bytes({static_cast<u8>(0xee | d.low(1))});
   }
 }
 
@@ -64,8 +72,14 @@ void port_strings(Draft& d) {
 void stack_accesses(Draft& d) {
   const u8 reg = d.pick<u8>({0, 1, 2, 3, 5, 6, 7, 4});
   switch (d.random.below(9)) {
-    case 0: d.c.name = "push"; d.size_prefix(false); return d.bytes({static_cast<u8>(0x50 | reg)});
-    case 1: d.c.name = "pop"; d.size_prefix(false); return d.bytes({static_cast<u8>(0x58 | reg)});
+    case 0:
+      d.c.name = "push";
+      d.size_prefix(false);
+      return d.bytes({static_cast<u8>(0x50 | reg)});
+    case 1:
+      d.c.name = "pop";
+      d.size_prefix(false);
+      return d.bytes({static_cast<u8>(0x58 | reg)});
     case 2:
       d.c.name = "push mem";
       d.size_prefix(false);
@@ -135,9 +149,12 @@ void fetches(Draft& d) {
 }
 
 constexpr Family kFamilies[] = {
-    {"flags", interrupt_flag},        {"AC", access_flag},
-    {"ports", ports},                 {"port strings", port_strings},
-    {"stack accesses", stack_accesses}, {"data accesses", data_accesses},
+    {"flags", interrupt_flag},
+    {"AC", access_flag},
+    {"ports", ports},
+    {"port strings", port_strings},
+    {"stack accesses", stack_accesses},
+    {"data accesses", data_accesses},
     {"fetches", fetches},
 };
 

@@ -67,18 +67,35 @@ void lmsw_smsw_clts(Draft& d) {
       d.bytes({0x0f, 0x01});
       return d.operand(4, d.random(), 2);
     }
-    default: d.c.name = "clts"; d.bytes({0x0f, 0x06});
+    default:
+      d.c.name = "clts";
+      d.bytes({0x0f, 0x06});
   }
 }
 
-constexpr u32 kMsrs[] = {msr::kEfer,         msr::kStar,        msr::kLstar,
-                         msr::kCstar,        msr::kSfmask,      msr::kFsBase,
-                         msr::kGsBase,       msr::kKernelGsBase, msr::kSysenterCs,
-                         msr::kSysenterEsp,  msr::kSysenterEip, msr::kPat,
-                         msr::kTscAux,       msr::kMtrrDefType, msr::kMtrrPhysBase0,
-                         msr::kMtrrPhysBase0 + 1, msr::kMtrrPhysBase0 + 6, msr::kMtrrPhysBase0 + 7,
-                         msr::kMtrrFix64k,   msr::kMtrrFix16k,  msr::kMtrrFix4k + 3,
-                         msr::kMtrrCap,      0x12345};
+constexpr u32 kMsrs[] = {msr::kEfer,
+                         msr::kStar,
+                         msr::kLstar,
+                         msr::kCstar,
+                         msr::kSfmask,
+                         msr::kFsBase,
+                         msr::kGsBase,
+                         msr::kKernelGsBase,
+                         msr::kSysenterCs,
+                         msr::kSysenterEsp,
+                         msr::kSysenterEip,
+                         msr::kPat,
+                         msr::kTscAux,
+                         msr::kMtrrDefType,
+                         msr::kMtrrPhysBase0,
+                         msr::kMtrrPhysBase0 + 1,
+                         msr::kMtrrPhysBase0 + 6,
+                         msr::kMtrrPhysBase0 + 7,
+                         msr::kMtrrFix64k,
+                         msr::kMtrrFix16k,
+                         msr::kMtrrFix4k + 3,
+                         msr::kMtrrCap,
+                         0x12345};
 
 u64 msr_value(Draft& d, u32 index) {
   if (index == msr::kEfer) {
@@ -94,7 +111,8 @@ u64 msr_value(Draft& d, u32 index) {
   if (index >= msr::kMtrrPhysBase0 && index < msr::kMtrrFix64k)
     return index & 1 ? 0xfff00800 | (d.random.one_in(4) ? d.value() : 0)
                      : 0x10000000 | d.low(3) | (d.random.one_in(4) ? d.value() : 0);
-  if (index == msr::kMtrrDefType) return d.pick<u64>({0xc06u, 0x806u, 6u, 0u, 0xc00u, 0x400u, 0x1c06u});
+  if (index == msr::kMtrrDefType)
+    return d.pick<u64>({0xc06u, 0x806u, 6u, 0u, 0xc00u, 0x400u, 0x1c06u});
   return d.value();
 }
 
@@ -117,7 +135,8 @@ void tlb_and_caches(Draft& d) {
     case 1:
       d.c.name = "invlpg";
       d.bytes({0x0f, 0x01});
-      return d.random.one_in(8) ? void(d.register_operand(7)) : d.memory_operand(7, d.data_address());
+      return d.random.one_in(8) ? void(d.register_operand(7))
+                                : d.memory_operand(7, d.data_address());
     case 2: {
       d.c.name = "invpcid";
       const u64 at = d.data_address();
@@ -127,8 +146,12 @@ void tlb_and_caches(Draft& d) {
       d.store_at(at, d.random.one_in(4) ? d.random() : d.random.below(3), 8);
       return d.store_at(at + 8, d.canonical_or_not(), 8);
     }
-    case 3: d.c.name = "wbinvd"; return d.bytes({0x0f, 0x09});
-    default: d.c.name = "invd"; return d.bytes({0x0f, 0x08});
+    case 3:
+      d.c.name = "wbinvd";
+      return d.bytes({0x0f, 0x09});
+    default:
+      d.c.name = "invd";
+      return d.bytes({0x0f, 0x08});
   }
 }
 
@@ -146,9 +169,16 @@ void xcr(Draft& d) {
 
 void time(Draft& d) {
   switch (d.random.below(3)) {
-    case 0: d.c.name = "rdtsc"; return d.bytes({0x0f, 0x31});
-    case 1: d.c.name = "rdtscp"; return d.bytes({0x0f, 0x01, 0xf9});
-    default: d.c.name = "rdpmc"; d.c.gpr(kRcx) = d.random.below(4); return d.bytes({0x0f, 0x33});
+    case 0:
+      d.c.name = "rdtsc";
+      return d.bytes({0x0f, 0x31});
+    case 1:
+      d.c.name = "rdtscp";
+      return d.bytes({0x0f, 0x01, 0xf9});
+    default:
+      d.c.name = "rdpmc";
+      d.c.gpr(kRcx) = d.random.below(4);
+      return d.bytes({0x0f, 0x33});
   }
 }
 
@@ -168,9 +198,14 @@ void bases(Draft& d) {
 }
 
 constexpr Family kFamilies[] = {
-    {"control registers", mov_cr}, {"debug registers", mov_dr}, {"machine status", lmsw_smsw_clts},
-    {"MSRs", rdmsr_wrmsr},         {"TLB and caches", tlb_and_caches},
-    {"XCR0", xcr},                 {"time", time},              {"FS and GS bases", bases},
+    {"control registers", mov_cr},
+    {"debug registers", mov_dr},
+    {"machine status", lmsw_smsw_clts},
+    {"MSRs", rdmsr_wrmsr},
+    {"TLB and caches", tlb_and_caches},
+    {"XCR0", xcr},
+    {"time", time},
+    {"FS and GS bases", bases},
 };
 
 }  // namespace

@@ -89,11 +89,20 @@ void load_far_pointer(Draft& d) {
   d.c.name = kNames[which];
   const unsigned size = d.size_prefix();
   switch (which) {
-    case 0: d.bytes({0x0f, 0xb2}); break;
-    case 1: d.bytes({0x0f, 0xb4}); break;
-    case 2: d.bytes({0x0f, 0xb5}); break;
-    case 3: d.bytes({0xc4}); break;
-    default: d.bytes({0xc5});
+    case 0:
+      d.bytes({0x0f, 0xb2});
+      break;
+    case 1:
+      d.bytes({0x0f, 0xb4});
+      break;
+    case 2:
+      d.bytes({0x0f, 0xb5});
+      break;
+    case 3:
+      d.bytes({0xc4});
+      break;
+    default:
+      d.bytes({0xc5});
   }
   d.memory_operand(d.pick<u8>({0, 1, 2, 5, 6, 7}), at);
   d.store_at(at, d.random(), size);
@@ -101,9 +110,9 @@ void load_far_pointer(Draft& d) {
 }
 
 constexpr Family kFamilies[] = {
-    {"GDTR and IDTR", table_registers},     {"LDTR and TR", ldtr_and_tr},
+    {"GDTR and IDTR", table_registers},       {"LDTR and TR", ldtr_and_tr},
     {"questions about selectors", questions}, {"mov sreg", mov_segment},
-    {"push and pop sreg", push_pop_segment}, {"far pointers", load_far_pointer},
+    {"push and pop sreg", push_pop_segment},  {"far pointers", load_far_pointer},
 };
 
 }  // namespace

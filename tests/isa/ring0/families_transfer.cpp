@@ -7,10 +7,14 @@ namespace {
 u16 branch_selector(Draft& d) {
   if (!has_selectors(d.c.mode)) return d.code_selector();
   switch (d.random.below(8)) {
-    case 0: return static_cast<u16>(d.pick<u16>({kGate, kOtherGate}) | d.c.cpl);
-    case 1: return static_cast<u16>(kRandom | d.c.cpl);
-    case 2: return static_cast<u16>(d.pick<u16>({kTss2Selector, kTaskGate}) | d.c.cpl);
-    default: return d.code_selector();
+    case 0:
+      return static_cast<u16>(d.pick<u16>({kGate, kOtherGate}) | d.c.cpl);
+    case 1:
+      return static_cast<u16>(kRandom | d.c.cpl);
+    case 2:
+      return static_cast<u16>(d.pick<u16>({kTss2Selector, kTaskGate}) | d.c.cpl);
+    default:
+      return d.code_selector();
   }
 }
 
@@ -40,7 +44,10 @@ u16 stack_selector(Draft& d, u16 code) {
   if (!has_selectors(d.c.mode) || d.random.one_in(4)) return d.any_selector();
   const u16 rpl = d.random.one_in(6) ? d.low(2) : code & 3;
   if (rpl == 0 && d.is_long() && d.random.one_in(3)) return 0;
-  const u16 data = d.pick<u16>({rpl == 3 ? kData3 : rpl == 0 ? kData0 : kData1, rpl == 3 ? kData16User : kData0});
+  const u16 data = d.pick<u16>({rpl == 3   ? kData3
+                                : rpl == 0 ? kData0
+                                           : kData1,
+                                rpl == 3 ? kData16User : kData0});
   return static_cast<u16>(data | rpl);
 }
 
@@ -83,12 +90,16 @@ void return_from_interrupt(Draft& d) {
 
 void software_interrupt(Draft& d) {
   switch (d.random.below(8)) {
-    case 0: d.c.name = "int3"; return d.bytes({0xcc});
+    case 0:
+      d.c.name = "int3";
+      return d.bytes({0xcc});
     case 1:
       d.c.name = "into";
       if (d.random.one_in(2)) d.c.state.rflags |= rflags::kOf;
       return d.bytes({0xce});
-    case 2: d.c.name = "int1"; return d.bytes({0xf1});
+    case 2:
+      d.c.name = "int1";
+      return d.bytes({0xf1});
     default: {
       u8 vector = d.random.one_in(2) ? static_cast<u8>(0x50 + d.random.below(0x10)) : d.low(8);
       if (vector == 0x5c + 1) vector = 0x80;
@@ -101,7 +112,9 @@ void software_interrupt(Draft& d) {
 void fast_call(Draft& d) {
   X86State& s = d.c.state;
   switch (d.random.below(4)) {
-    case 0: d.c.name = "syscall"; return d.bytes({0x0f, 0x05});
+    case 0:
+      d.c.name = "syscall";
+      return d.bytes({0x0f, 0x05});
     case 1:
       d.c.name = "sysenter";
       if (d.is_long() && d.random.one_in(8)) s.sysenter_eip = s.sysenter_esp = d.canonical_or_not();
@@ -130,9 +143,9 @@ void halt(Draft& d) {
 }
 
 constexpr Family kFamilies[] = {
-    {"far branches", far_branch},       {"far returns", return_far},
-    {"iret", return_from_interrupt},    {"software interrupts", software_interrupt},
-    {"fast system calls", fast_call},   {"hlt", halt},
+    {"far branches", far_branch},     {"far returns", return_far},
+    {"iret", return_from_interrupt},  {"software interrupts", software_interrupt},
+    {"fast system calls", fast_call}, {"hlt", halt},
 };
 
 }  // namespace

@@ -74,20 +74,47 @@ class Builder {
     u64 code = is_long(mode_) ? kCode64 : kCode0;
     u64 ist = 0;
     switch (vector) {
-      case 0x50: access = 0x6e; break;
-      case 0x51: access = 0xec; break;
-      case 0x52: ist = 1, access = 0xee; break;
-      case 0x53: access = 0xe6; break;
-      case 0x54: code = kConforming, access = 0xee; break;
-      case 0x55: code = kCode3 | 3, access = 0xee; break;
-      case 0x56: code = kNull, access = 0xee; break;
-      case 0x57: code = kTss2Selector, access = 0xe5; break;
-      case 0x58: code = kAbsentCode, access = 0xee; break;
-      case 0x59: code = kData0, access = 0xef; break;
-      case 0x5a: code = kCode1, access = 0xee; break;
-      case 0x5b: code = kLdtSelector + 0x100, access = 0xee; break;
-      case 0x5c: code = (kCode0 | 4), access = 0xef; break;
-      default: break;
+      case 0x50:
+        access = 0x6e;
+        break;
+      case 0x51:
+        access = 0xec;
+        break;
+      case 0x52:
+        ist = 1, access = 0xee;
+        break;
+      case 0x53:
+        access = 0xe6;
+        break;
+      case 0x54:
+        code = kConforming, access = 0xee;
+        break;
+      case 0x55:
+        code = kCode3 | 3, access = 0xee;
+        break;
+      case 0x56:
+        code = kNull, access = 0xee;
+        break;
+      case 0x57:
+        code = kTss2Selector, access = 0xe5;
+        break;
+      case 0x58:
+        code = kAbsentCode, access = 0xee;
+        break;
+      case 0x59:
+        code = kData0, access = 0xef;
+        break;
+      case 0x5a:
+        code = kCode1, access = 0xee;
+        break;
+      case 0x5b:
+        code = kLdtSelector + 0x100, access = 0xee;
+        break;
+      case 0x5c:
+        code = (kCode0 | 4), access = 0xef;
+        break;
+      default:
+        break;
     }
     return (kHandlers + vector * 16) | code << 16 | ist << 32 | access << 40;
   }
@@ -113,7 +140,8 @@ class Builder {
     }
     put<u16>(kTss + 0x66, kIoMap);
     for (u32 i = 0; i < 32; ++i) put<u8>(kTss + 0x68 + i, static_cast<u8>(i * 0x35));
-    for (u32 i = 0; i < 0x80; ++i) put<u8>(kTss + kIoMap + i, static_cast<u8>(i % 3 ? i * 0x1d : 0));
+    for (u32 i = 0; i < 0x80; ++i)
+      put<u8>(kTss + kIoMap + i, static_cast<u8>(i % 3 ? i * 0x1d : 0));
     put<u8>(kTss + kIoMap + 0x80, 0xff);
   }
 
@@ -140,14 +168,21 @@ class Builder {
   u64 rights_of(u32 page) const {
     constexpr u64 kSystem = pte::kPresent | pte::kWritable | pte::kAccessed | pte::kDirty;
     switch (page) {
-      case kUserPage: return kSystem | pte::kUser;
-      case kReadOnlyPage: return pte::kPresent | pte::kUser | pte::kAccessed;
-      case kMissingPage: return 0;
-      case kUserCode: return kSystem | pte::kUser;
+      case kUserPage:
+        return kSystem | pte::kUser;
+      case kReadOnlyPage:
+        return pte::kPresent | pte::kUser | pte::kAccessed;
+      case kMissingPage:
+        return 0;
+      case kUserCode:
+        return kSystem | pte::kUser;
       case kStackPage:
-      case kCodePage: return kSystem | (cpl_ == 3 ? pte::kUser : 0);
-      case kNoExecutePage: return kSystem | (mode_ >= Mode::kPae ? pte::kNoExecute : 0);
-      default: return kSystem;
+      case kCodePage:
+        return kSystem | (cpl_ == 3 ? pte::kUser : 0);
+      case kNoExecutePage:
+        return kSystem | (mode_ >= Mode::kPae ? pte::kNoExecute : 0);
+      default:
+        return kSystem;
     }
   }
 

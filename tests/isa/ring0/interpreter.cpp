@@ -20,10 +20,10 @@ void InterpreterRunner::run(const Case& test, Outcome& outcome) {
   interrupts_.set_cr8(0);
   (void)vcpu_->set_state(test.state);  // also forgets all code and translations of before
   const auto exit = vcpu_->run(clock_.now() + kPatience);
-  outcome.end = !exit                                   ? End::kUnjudged
-                : exit->kind == Exit::Kind::kHalted     ? End::kHalted
-                : exit->kind == Exit::Kind::kShutdown   ? End::kShutdown
-                                                        : End::kHung;
+  outcome.end = !exit                                 ? End::kUnjudged
+                : exit->kind == Exit::Kind::kHalted   ? End::kHalted
+                : exit->kind == Exit::Kind::kShutdown ? End::kShutdown
+                                                      : End::kHung;
   outcome.state = vcpu_->state();
   outcome.ram.assign(ram_.data(), ram_.data() + kRamSize);
 }

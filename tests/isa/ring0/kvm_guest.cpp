@@ -33,9 +33,12 @@ std::string exit_name(const kvm_run& run) {
   switch (run.exit_reason) {
     case KVM_EXIT_INTERNAL_ERROR:
       return fmt::format("internal error {}", u32{run.internal.suberror});
-    case KVM_EXIT_MMIO: return "memory that is not there";
-    case KVM_EXIT_FAIL_ENTRY: return "the processor refuses the state";
-    default: return fmt::format("exit {}", u32{run.exit_reason});
+    case KVM_EXIT_MMIO:
+      return "memory that is not there";
+    case KVM_EXIT_FAIL_ENTRY:
+      return "the processor refuses the state";
+    default:
+      return fmt::format("exit {}", u32{run.exit_reason});
   }
 }
 
@@ -122,7 +125,8 @@ void KvmRunner::run(const Case& test, Outcome& outcome) {
     if (::ioctl(vcpu_.get(), KVM_RUN, 0) < 0) {
       if (errno == EINTR && ++alarms < 2) continue;
       outcome.end = End::kUnjudged;
-      outcome.reason = errno == EINTR ? "no end in a tenth of a second" : fmt::format("KVM_RUN fails: {}", errno);
+      outcome.reason = errno == EINTR ? "no end in a tenth of a second"
+                                      : fmt::format("KVM_RUN fails: {}", errno);
       break;
     }
     if (step(outcome)) break;
@@ -144,10 +148,14 @@ bool KvmRunner::step(Outcome& outcome) {
         std::fill_n(page_->at(run.io.data_offset), run.io.size * run.io.count, u8{0xff});
       return false;
     case KVM_EXIT_SET_TPR:
-    case KVM_EXIT_INTR: return false;
-    case KVM_EXIT_HLT: return outcome.end = End::kHalted, true;
-    case KVM_EXIT_SHUTDOWN: return outcome.end = End::kShutdown, true;
-    default: break;
+    case KVM_EXIT_INTR:
+      return false;
+    case KVM_EXIT_HLT:
+      return outcome.end = End::kHalted, true;
+    case KVM_EXIT_SHUTDOWN:
+      return outcome.end = End::kShutdown, true;
+    default:
+      break;
   }
   outcome.end = End::kUnjudged;
   outcome.reason = exit_name(run);

@@ -6,23 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "accel/x86/cpu_model.h"
-#include "tests/isa/ring0/compare.h"
+#include "tests/isa/ring0/judged.h"
 
 namespace kite::ring0 {
-
-// A case that has been run on both sides, and a field in which they differ.
-struct Judged {
-  const Case& test;
-  const Outcome& kvm;
-  const Outcome& ours;
-  const std::vector<Difference>& all;
-  const CpuModel& model;
-
-  bool is(std::string_view name) const { return test.name == name; }
-  bool starts(std::string_view prefix) const { return test.name.starts_with(prefix); }
-  bool differs(std::string_view field) const;
-};
 
 struct Review {
   std::string_view what;     // of which instructions, when
@@ -33,6 +19,11 @@ struct Review {
   bool (*explains)(const Judged& judged, const Difference& difference);
 };
 
-std::span<const Review> reviews();
+std::span<const Review> events_reviews();
+std::span<const Review> system_reviews();
+std::span<const Review> segments_reviews();
+
+// All of them; the first that explains a difference counts.
+const std::vector<Review>& reviews();
 
 }  // namespace kite::ring0
