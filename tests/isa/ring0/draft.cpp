@@ -251,7 +251,9 @@ void Draft::stack() {
   if (random.one_in(16)) top += random.below(8);
   if (random.one_in(12))
     top = pick({kUserPage, kReadOnlyPage, kMissingPage, kUserCode}) + random.below(17) - 8;
-  if (random.one_in(32) && !is_paged(c.mode)) top = pick({0x10000u, 0xfffeu, 0xffffu, 0xfffcu});
+  // Not in real mode, whose vectors a frame that wraps would overwrite.
+  if (random.one_in(32) && !is_paged(c.mode) && c.mode != Mode::kReal)
+    top = pick({0x10000u, 0xfffeu, 0xffffu, 0xfffcu});
   if (is_16bit()) top &= 0xffff;
   if (is_long() && random.one_in(24)) top |= 0xffff800000000000;
   if (is_long() && random.one_in(48)) top = 0x0000800000000000 + random.below(17) - 8;

@@ -133,17 +133,16 @@ void data_accesses(Draft& d) {
   d.memory_operand(reg, at);
 }
 
-// Code at the end of its page, or in a page that may not be executed.
+// Branches into pages that may or may not be executed; HLT is what stands there.
 void fetches(Draft& d) {
   d.c.name = "jmp near";
   const u64 target =
       d.pick({kSystemPage, kUserPage, kMissingPage, kUserCode, kNoExecutePage, kTarget}) +
       d.random.below(16);
   u64 at = target - d.c.state.segments[kCs].base;
-  // HLT stands there in one case of two: where it may be executed, the case ends.
-  d.store_at(target, 0xf4, 1);
   if (d.is_long() && d.random.one_in(8)) at = d.canonical_or_not();
   if (d.is_16bit()) at &= 0xffff;
+  d.store_at(d.c.state.segments[kCs].base + at, 0xf4, 1);
   d.bytes({0xff, 0xe6});  // JMP RSI
   d.c.gpr(kRsi) = at;
 }

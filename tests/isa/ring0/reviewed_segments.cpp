@@ -108,6 +108,23 @@ constexpr Review kReviews[] = {
        return is_user64(j) &&
               (j.test.family == "far pointers" || j.starts("pop sreg") || j.starts("mov to sreg"));
      }},
+    {"far calls to an offset beyond the limit", "have set the descriptor's accessed bit",
+     "have changed nothing", "either (SDM 3A 3.4.5.1)",
+     [](const Judged& j, const Difference& d) {
+       return is_any(j, {"call far", "jmp far"}) && faulted(j, j.kvm, kGeneralProtection) &&
+              faulted(j, j.ours, kGeneralProtection) &&
+              is_one_of(d, {"memory:GDT", "memory:LDT"}) && (d.kvm ^ d.ours) % 0x100 == 1;
+     }},
+    {"far returns whose frame crosses the canonical boundary", "#SS(0)", "#PF of what is in front",
+     "either: the words are read one by one (SDM 2B RET)",
+     [](const Judged& j, const Difference&) {
+       return j.is("ret far") && vector_of(j.kvm) == kStackFault &&
+              vector_of(j.ours) == kPageFault && j.ours.state.cr2 > 0x7fffffffffef;
+     }},
+    {"LLDT of a selector in the LDT", "loads it", "#GP(selector)", "Kite (SDM 2A LLDT)",
+     [](const Judged& j, const Difference&) {
+       return j.is("lldt") && refuses(j, kGeneralProtection) && vector_of(j.kvm) == -1;
+     }},
 };
 
 }  // namespace
