@@ -58,8 +58,9 @@ constexpr auto pop_segment = [](Cpu& cpu, const Insn& insn) {
   if (!cpu.peek<u16>(0, selector)) return Flow::kFault;
   const u64 rsp = cpu.gpr[kRsp];
   const unsigned size = insn.width == 3 ? 8 : insn.width == 2 ? 4 : 2;
+  cpu.set_rsp(rsp + size);  // by the size of the stack that it was on, also for POP SS
   const Flow flow = load_and_leave(cpu, insn, Number, selector);
-  if (flow != Flow::kFault) cpu.set_rsp(rsp + size);
+  if (flow == Flow::kFault) cpu.gpr[kRsp] = rsp;
   return flow;
 };
 

@@ -58,6 +58,19 @@ TEST_F(TcgRing0Findings, LssHoldsOffNoTrap) {
   EXPECT_EQ(word(after, 0), kCode + 3);
 }
 
+TEST_F(TcgRing0Findings, PopSsCountsOnTheStackItWasOn) {
+  put64(kGdt + kFree, 0x000093000000ffff);  // a 16-bit stack
+  put32(0xfffc, kFree);
+  state_.gpr[kRsp] = 0xfffc;
+  X86State after = run({0x17});
+  EXPECT_EQ(after.segments[kSs].selector, kFree);
+  EXPECT_EQ(after.gpr[kRsp], 0x10000u);
+  put32(0xfffc, kCode0);  // faults: nothing was popped
+  after = run({0x17});
+  EXPECT_EQ(vector_of(after), kGeneralProtection);
+  EXPECT_EQ(after.gpr[kRsp], 0xfffcu - 16);
+}
+
 TEST_F(TcgRing0Findings, AFarCallBeyondTheLimitHasPushedNothing) {
   put32(kStack - 4, 0x11223344);
   put32(kStack - 8, 0x55667788);

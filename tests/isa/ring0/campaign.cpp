@@ -59,8 +59,10 @@ void Campaign::run(u64 number) {
 
 std::string_view Campaign::mute() const {
   if (theirs_.end == End::kUnjudged) return theirs_.reason;
-  if (ud_for_unknown_ && test_.cpl == 3 && vector_of(theirs_) == kInvalidOpcode &&
-      vector_of(ours_) != kInvalidOpcode)
+  const std::vector<Difference> none;
+  const Judged judged{test_, theirs_, ours_, none, kvm_->model()};
+  if (ud_for_unknown_ && test_.cpl == 3 && faulted(judged, theirs_, kInvalidOpcode) &&
+      !faulted(judged, ours_, kInvalidOpcode))
     return "#UD at level 3 for what it cannot emulate";
   if (ours_.end == End::kHung && theirs_.end == End::kShutdown)
     return "goes on where there is no memory";

@@ -144,7 +144,8 @@ std::vector<Difference> differences(const Case& test, const Outcome& kvm, const 
 }
 
 int vector_of(const Outcome& outcome) {
-  const u64 linear = outcome.state.rip + outcome.state.segments[kCs].base;
+  const Segment& code = outcome.state.segments[kCs];
+  const u64 linear = outcome.state.rip + (code.l ? 0 : code.base);
   if (linear <= kHandlers || linear > kHandlers + 0x1000) return -1;
   return static_cast<int>((linear - 1 - kHandlers) / 16);
 }

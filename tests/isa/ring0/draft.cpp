@@ -83,7 +83,7 @@ u64 Draft::data_address() {
   u64 address = pick({kSystemPage, kUserPage, kReadOnlyPage, kMissingPage, kUserCode,
                       kNoExecutePage, kUserPage, kUserPage});
   address += random.one_in(3) ? 0u - random.below(16) : random.below(64) * 8;
-  if (random.one_in(24)) address = kGdt + random.below(kTableLimit);
+  if (random.one_in(24)) address = kGdt + kNotAccessed + random.below(0x30);
   // The end of 64 KiB; under paging the page tables are behind it.
   if (random.one_in(16) && !is_paged(c.mode))
     address = pick({0xffffu, 0xfffeu, 0xfffcu, 0xfff8u, 0xfff1u});

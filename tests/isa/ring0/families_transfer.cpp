@@ -129,7 +129,8 @@ void fast_call(Draft& d) {
     default: {
       d.c.name = "sysexit";
       if (d.is_long() && d.random.one_in(2)) d.bytes({0x48});
-      d.c.gpr(kRdx) = d.random.one_in(6) ? d.canonical_or_not() : kUserCode + d.random.below(16);
+      d.c.gpr(kRdx) =
+          d.is_long() && d.random.one_in(6) ? d.canonical_or_not() : kUserCode + d.random.below(16);
       d.c.gpr(kRcx) = d.random.one_in(6) ? d.canonical_or_not() : outer_stack(d);
       if (!d.is_long()) d.c.gpr(kRcx) &= 0xffffffff, d.c.gpr(kRdx) &= 0xffffffff;
       return d.bytes({0x0f, 0x35});

@@ -61,6 +61,10 @@ bool faulted(const Judged& j, const Outcome& outcome, int vector) {
 bool refuses(const Judged& j, int vector) {
   return faulted(j, j.ours, vector) || j.ours.end == End::kShutdown;
 }
+bool goes_on(const Judged& j) {
+  return vector_of(j.kvm) == -1 ||
+         (vector_of(j.kvm) == kDebugException && (j.test.state.rflags & rflags::kTf));
+}
 u64 error_code(const Judged& j, const Outcome& outcome) {
   return frame_word(j, outcome, 0);
 }

@@ -45,6 +45,8 @@ bool in_handler(const Judged& j);
 bool faulted(const Judged& j, const Outcome& outcome, int vector);
 // Has the interpreter raised it, if perhaps without a stack to deliver it on?
 bool refuses(const Judged& j, int vector);
+// Has KVM gone on behind the instruction, if perhaps to its step under TF?
+bool goes_on(const Judged& j);
 // Did the event come out of level 3 of long mode? (SYSRET and far branches go there.)
 bool from_user64(const Judged& j);
 // Which bits of the flags pushed differ, if an event was delivered alike on both sides.

@@ -24,9 +24,10 @@ constexpr u64 kApicBase = 0xfee00900;  // enabled, boot processor
 void set_alarm(bool on) {
   struct sigaction action {};
   action.sa_handler = on ? [](int) {} : SIG_DFL;  // no SA_RESTART
-  ::sigaction(SIGALRM, &action, nullptr);
   const itimerval timer{.it_interval = {0, on * 100'000}, .it_value = {0, on * 100'000}};
+  if (on) ::sigaction(SIGALRM, &action, nullptr);
   ::setitimer(ITIMER_REAL, &timer, nullptr);
+  if (!on) ::sigaction(SIGALRM, &action, nullptr);
 }
 
 std::string exit_name(const kvm_run& run) {
@@ -92,21 +93,25 @@ Result<> KvmRunner::map_memory(bool present) {
 
 // A new CR3 has the processor flush its TLB. A KVM that shadows the guest's page tables hears of
 // the guest's stores to them, but not of this process's: it forgets them with the memory.
-void KvmRunner::forget_translations(const Case& test) {
+bool KvmRunner::forget_translations(const Case& test) {
   const std::size_t size = kRamSize - kPml4;
   if (std::memcmp(test.ram.data() + kPml4, ram_.data() + kPml4, size) != 0) {
-    (void)map_memory(false);
+    if (!map_memory(false) || !map_memory(true)) return false;
     std::memcpy(ram_.data() + kPml4, test.ram.data() + kPml4, size);
-    (void)map_memory(true);
   }
   kvm_sregs sregs{};
   ::ioctl(vcpu_.get(), KVM_GET_SREGS, &sregs);
   sregs.cr3 = test.state.cr3 ^ 0x1000;
   ::ioctl(vcpu_.get(), KVM_SET_SREGS, &sregs);
+  return true;
 }
 
 bool KvmRunner::load(const Case& test, Outcome& outcome) {
-  forget_translations(test);
+  if (!forget_translations(test)) {
+    outcome.end = End::kUnjudged;
+    outcome.reason = "KVM does not take its memory again";
+    return false;
+  }
   std::copy(test.ram.begin(), test.ram.end(), ram_.data());
   page_->run().cr8 = 0;
   if (const auto set = kvm::write_state(vcpu_.get(), device_, test.state, kApicBase); !set) {

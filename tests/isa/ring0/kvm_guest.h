@@ -27,7 +27,7 @@ class KvmRunner {
   Result<> set_up();
   bool load(const Case& test, Outcome& outcome);
   Result<> map_memory(bool present);
-  void forget_translations(const Case& test);
+  bool forget_translations(const Case& test);
   // One KVM_RUN; true when the case is over.
   bool step(Outcome& outcome);
   void finish_access();

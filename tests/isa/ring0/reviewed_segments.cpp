@@ -41,7 +41,8 @@ constexpr Review kReviews[] = {
      "loads them", "Kite (SDM 3B 20.1.1)",
      [](const Judged& j, const Difference&) {
        return j.test.mode == Mode::kV86 &&
-              (faulted(j, j.kvm, kGeneralProtection) || j.kvm.end == End::kShutdown) &&
+              (faulted(j, j.kvm, kGeneralProtection) || faulted(j, j.kvm, kSegmentNotPresent) ||
+               faulted(j, j.kvm, kStackFault) || j.kvm.end == End::kShutdown) &&
               !faulted(j, j.ours, kGeneralProtection) &&
               (is_any(j, {"call far", "jmp far", "ret far"}) || j.test.family == "far pointers" ||
                j.starts("mov to sreg") || j.starts("pop sreg"));
@@ -52,12 +53,11 @@ constexpr Review kReviews[] = {
        return is_user64(j) && (j.starts("push sreg") || j.starts("mov from sreg")) &&
               !((d.kvm ^ d.ours) >> 16);
      }},
-    {"SLDT, STR, SMSW and MOV from a segment register to memory with a prefix for the operand size",
-     "writes 4 or 8 bytes", "writes 2", "Kite (SDM 2B SLDT, STR, SMSW)",
+    {"SLDT, STR, SMSW and MOV from a segment register to memory", "writes 4 or 8 bytes", "writes 2",
+     "Kite (SDM 2B SLDT, STR, SMSW)",
      [](const Judged& j, const Difference& d) {
        return (is_any(j, {"sldt", "str", "smsw"}) || j.starts("mov from sreg")) &&
-              j.test.code.back() < 0xc0 && j.test.code[0] != 0x0f && j.test.code[0] != 0x8c &&
-              (is_memory(d) || vector_of(j.kvm) > 0);
+              j.test.code.back() < 0xc0 && (is_memory(d) || vector_of(j.kvm) > 0);
      }},
     {"SLDT, STR, LLDT and LTR in virtual-8086 and real mode", "#GP", "#UD", "Kite (SDM 2B SLDT)",
      [](const Judged& j, const Difference&) {
@@ -123,7 +123,7 @@ constexpr Review kReviews[] = {
      }},
     {"LLDT of a selector in the LDT", "loads it", "#GP(selector)", "Kite (SDM 2A LLDT)",
      [](const Judged& j, const Difference&) {
-       return j.is("lldt") && refuses(j, kGeneralProtection) && vector_of(j.kvm) == -1;
+       return j.is("lldt") && refuses(j, kGeneralProtection) && goes_on(j);
      }},
 };
 

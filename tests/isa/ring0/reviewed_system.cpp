@@ -77,16 +77,16 @@ constexpr Review kReviews[] = {
      "Kite (SDM 2B MOV, debug registers)",
      [](const Judged& j, const Difference&) {
        return j.starts("mov to dr") && j.test.mode == Mode::kLong &&
-              refuses(j, kGeneralProtection) && vector_of(j.kvm) == -1;
+              refuses(j, kGeneralProtection) && goes_on(j);
      }},
     {"MOV to CR4 of bits that are reserved or that CPUID does not announce", "takes or drops them",
      "#GP(0)", "Kite (SDM 3A 2.5)",
      [](const Judged& j, const Difference&) {
-       return j.is("mov to cr4") && refuses(j, kGeneralProtection) && vector_of(j.kvm) == -1;
+       return j.is("mov to cr4") && refuses(j, kGeneralProtection) && goes_on(j);
      }},
     {"WRMSR of an address that is not canonical", "takes it", "#GP(0)", "Kite (SDM 2C WRMSR)",
      [](const Judged& j, const Difference&) {
-       return j.starts("wrmsr") && refuses(j, kGeneralProtection) && vector_of(j.kvm) == -1 &&
+       return j.starts("wrmsr") && refuses(j, kGeneralProtection) && goes_on(j) &&
               !is_canonical(j.test.state.gpr[kRdx] << 32 | (j.test.state.gpr[kRax] & 0xffffffff));
      }},
     {"SYSCALL at level 3", "stays at level 3, or takes other selectors",
@@ -120,7 +120,7 @@ constexpr Review kReviews[] = {
      "Kite (SDM 2B MOV, control registers)",
      [](const Judged& j, const Difference&) {
        return j.is("mov to cr0") && j.test.mode == Mode::kLong && refuses(j, kGeneralProtection) &&
-              vector_of(j.kvm) == -1;
+              goes_on(j);
      }},
     {"MOV of debug registers under DR7.GD with bits above 31", "#GP(0)", "#DB",
      "Kite: it is raised before the instruction (SDM 3B 17.2.4)",
