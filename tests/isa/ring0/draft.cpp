@@ -239,7 +239,7 @@ void Draft::tables() {
   random_descriptor(kLdt);
   if (random.one_in(16)) c.put64(kGdt + kGate + 8, bit(static_cast<unsigned>(random.below(64))));
   if (c.mode == Mode::kReal) return;
-  if (random.one_in(24)) c.put8(kTss + 4, low(8)), c.put8(kTss + 5, low(4));
+  if (random.one_in(24)) c.put8(kTss + 4, low(8)), c.put8(kTss + 5, 1 + low(3));
   if (random.one_in(24)) c.put16(kTss + 8, ::kite::ring0::is_long(c.mode) ? 0 : any_selector());
   if (random.one_in(24)) c.state.tr.limit = pick({0x67u, 0x7u, 0xbu, 0x88u, 0x90u});
   if (random.one_in(32)) c.state.idtr.limit = pick<u16>({0x3f, 0x7f, 0x1ff});

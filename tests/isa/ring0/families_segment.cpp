@@ -17,7 +17,8 @@ void table_registers(Draft& d) {
   if (which < 2) return;
   // What it stops with still has its vectors: LIDT's table is the same one, or no table.
   d.store_at(at, which == 3 ? 0xfff : d.random(), 2);
-  const u64 base = which == 3 && !d.random.one_in(8) ? d.c.state.idtr.base : d.canonical_or_not();
+  const u64 base = which == 3 && !(d.is_long() && d.random.one_in(8)) ? d.c.state.idtr.base
+                                                                      : d.canonical_or_not();
   d.store_at(at + 2, base, 8);
 }
 

@@ -195,6 +195,12 @@ constexpr Review kReviews[] = {
        return j.is("enter") && (j.ours.end == End::kShutdown || faulted(j, j.ours, kPageFault)) &&
               !faulted(j, j.kvm, kPageFault);
      }},
+    {"the accessed bit of a page that may not be written", "set by the store that faults",
+     "not set", "either (SDM 3A 4.8)",
+     [](const Judged& j, const Difference& d) {
+       return vector_of(j.kvm) == kPageFault && in_handler(j) && d.field == "memory:page tables" &&
+              (d.kvm ^ d.ours) == pte::kAccessed;
+     }},
 };
 
 }  // namespace

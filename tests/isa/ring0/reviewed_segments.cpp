@@ -17,8 +17,10 @@ constexpr Review kReviews[] = {
     {"PUSH of a segment register, 32 bits", "writes 16 bits and leaves the others",
      "writes zeros above", "either: processors differ (SDM 2B PUSH)",
      [](const Judged& j, const Difference& d) {
+       if (!j.starts("push sreg")) return false;
+       if (faulted(j, j.ours, kPageFault) && !faulted(j, j.kvm, kPageFault)) return true;
        const u64 differing = d.kvm ^ d.ours;
-       return j.starts("push sreg") && is_memory(d) && differing < 0x10000 && !(d.ours & differing);
+       return is_memory(d) && differing < 0x10000 && !(d.ours & differing);
      }},
     {"IRET in long mode",
      "takes 64-bit frames without the tables, no others, and drops IOPL and NT",
