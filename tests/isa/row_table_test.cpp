@@ -13,11 +13,6 @@ namespace {
 
 using Prefix = Encoding::Prefix;
 
-bool has_place(const Row& row, Place place) {
-  return std::any_of(row.operands.begin(), row.operands.begin() + row.operand_count,
-                     [&](const OperandSpec& operand) { return operand.place == place; });
-}
-
 // Does this row decode for these bytes? Written from the notation's definition, not from the
 // decoder.
 struct Bytes {
@@ -38,7 +33,7 @@ bool takes(const Row& row, const Bytes& bytes) {
     return static_cast<int>(e.fixed_plus_i ? bytes.modrm & ~7u : bytes.modrm) == e.fixed_modrm;
   if (e.modrm_reg >= 0 && e.modrm_reg != static_cast<int>(bytes.modrm >> 3 & 7)) return false;
   const bool memory = bytes.modrm < 0xc0;
-  return memory ? !has_place(row, Place::kModRmRegister) : !has_place(row, Place::kModRmMemory);
+  return memory ? !row.has(Place::kModRmRegister) : !row.has(Place::kModRmMemory);
 }
 
 // How much a row says about its bytes: the more specific of two that match is meant.

@@ -30,8 +30,8 @@ void take_x87(Cpu& cpu, const FpuImage& image, bool wide) {
   f.fop = load<u16>(&image[6]) & 0x7ff;
   const u64 ip = load<u64>(&image[8]), dp = load<u64>(&image[16]);
   // Intel's processors make the pointers canonical.
-  f.fip = wide ? sign_extend(ip, 48) : static_cast<u32>(ip);
-  f.fdp = wide ? sign_extend(dp, 48) : static_cast<u32>(dp);
+  f.fip = wide ? cpu.made_canonical(ip) : static_cast<u32>(ip);
+  f.fdp = wide ? cpu.made_canonical(dp) : static_cast<u32>(dp);
   f.fcs = wide ? 0 : static_cast<u16>(ip >> 32);
   f.fds = wide ? 0 : static_cast<u16>(dp >> 32);
   X87 x87(cpu);

@@ -218,10 +218,11 @@ constexpr auto read_base = []<class T>(Cpu& cpu, T& value) {
   return Flow::kNext;
 };
 
+// By the paging that is on, where WRMSR of the same base goes by what the processor has: so silicon.
 template <SegmentRegister Number>
 constexpr auto write_base = []<class T>(Cpu& cpu, T value) {
   if (!(cpu.cr4 & cr4::kFsgsbase)) return cpu.undefined_opcode();
-  if (!cpu.may_hold(value)) return cpu.general_protection();
+  if (!cpu.canonical(value)) return cpu.general_protection();
   cpu.segments[Number].base = value;
   cpu.segment_base[Number] = value;
   return Flow::kNext;

@@ -108,6 +108,8 @@ TEST_F(TcgFiveLevels, WithFourTheSameAddressIsNotCanonicalButABaseMayHoldIt) {
   const X86State after = run({0x0f, 0x30});  // WRMSR
   EXPECT_EQ(after.rip, kCode + 3);
   EXPECT_EQ(after.lstar, kHigh);
+  state_.cr4 |= cr4::kFsgsbase;
+  EXPECT_EQ(vector_of(run({0xf3, 0x48, 0x0f, 0xae, 0xd0})), kGeneralProtection);  // WRFSBASE RAX
   state_.gpr[kRdx] = 0x01000000;
   EXPECT_EQ(vector_of(run({0x0f, 0x30})), kGeneralProtection);
 }

@@ -9,16 +9,11 @@ using tcg::Encoding;
 using tcg::Place;
 using tcg::Row;
 
-bool has_place(const Row& row, Place place) {
-  return std::any_of(row.operands.begin(), row.operands.begin() + row.operand_count,
-                     [&](const tcg::OperandSpec& operand) { return operand.place == place; });
-}
-
 class Encoder {
  public:
   Encoder(const Row& row, Random& random) : row_(row), e_(row.encoding), random_(random) {
-    may_be_memory_ = e_.has_modrm && e_.fixed_modrm < 0 && !has_place(row, Place::kModRmRegister);
-    must_be_memory_ = may_be_memory_ && has_place(row, Place::kModRmMemory);
+    may_be_memory_ = e_.has_modrm && e_.fixed_modrm < 0 && !row.has(Place::kModRmRegister);
+    must_be_memory_ = may_be_memory_ && row.has(Place::kModRmMemory);
     is_memory_ = must_be_memory_ || (may_be_memory_ && random_.one_in(2));
   }
 
@@ -39,8 +34,7 @@ class Encoder {
 
   void put_free_prefixes() {
     const bool address_matters = is_memory_ || row_.attributes.has(tcg::string) ||
-                                 has_place(row_, Place::kRelative) ||
-                                 has_place(row_, Place::kOffset);
+                                 row_.has(Place::kRelative) || row_.has(Place::kOffset);
     if (random_.one_in(address_matters ? 12 : 256)) put(0x67);
     if (random_.one_in(address_matters ? 6 : 128)) {
       constexpr u8 kSegments[] = {0x64, 0x65, 0x65, 0x64, 0x2e, 0x36, 0x3e, 0x26};
@@ -84,7 +78,7 @@ class Encoder {
     const u64 rxb = random_.one_in(2) ? random_.below(8) : 0;
     const u64 w = e_.w >= 0 ? static_cast<u64>(e_.w) : random_.below(2);
     const u64 l = e_.vex_l >= 0 ? static_cast<u64>(e_.vex_l) : random_.below(2);
-    u64 vvvv = has_place(row_, Place::kVvvv) ? random_.below(16) : 0;
+    u64 vvvv = row_.has(Place::kVvvv) ? random_.below(16) : 0;
     if (random_.one_in(512)) vvvv = random_.below(16);  // #UD where it means nothing
     const u64 low = (~vvvv & 15) << 3 | l << 2 | kPp[static_cast<unsigned>(e_.prefix)];
     if (e_.map == 1 && w == 0 && (rxb & 3) == 0 && random_.one_in(2)) {

@@ -14,6 +14,12 @@ constexpr Review kReviews[] = {
      [](const Judged& j, const Difference& d) {
        return is_user64(j) && j.is("pushf") && is_memory(d) && !((d.kvm ^ d.ours) & ~u64{0x7272});
      }},
+    {"MOV to CS, and to a segment register that there is not", "reads the operand first",
+     "#UD before the operand's faults", "Kite, and silicon at level 3 (SDM 2B MOV)",
+     [](const Judged& j, const Difference&) {
+       return j.starts("mov to sreg") && faulted(j, j.ours, kInvalidOpcode) &&
+              vector_of(j.kvm) != -1;
+     }},
     {"PUSH of a segment register, 32 bits", "writes 16 bits and leaves the others",
      "writes zeros above", "either: processors differ (SDM 2B PUSH)",
      [](const Judged& j, const Difference& d) {

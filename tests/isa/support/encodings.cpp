@@ -11,11 +11,6 @@ using tcg::Encoding;
 using tcg::Place;
 using tcg::Row;
 
-bool has_place(const Row& row, Place place) {
-  return std::any_of(row.operands.begin(), row.operands.begin() + row.operand_count,
-                     [&](const tcg::OperandSpec& operand) { return operand.place == place; });
-}
-
 // What stands behind the opcode byte, and whether it names memory.
 struct Tail {
   Bytes bytes;
@@ -77,8 +72,8 @@ std::vector<Tail> tails_of(const Row& row, unsigned address_width, Depth depth) 
   std::vector<unsigned> regs = some({1, 6, 0, 3, 4, 2, 5, 7}, depth);
   if (e.modrm_reg >= 0) regs.assign(1, static_cast<unsigned>(e.modrm_reg));
   for (unsigned reg : regs) {
-    if (!has_place(row, Place::kModRmMemory)) add_register_forms(tails, reg, depth);
-    if (has_place(row, Place::kModRmRegister)) continue;
+    if (!row.has(Place::kModRmMemory)) add_register_forms(tails, reg, depth);
+    if (row.has(Place::kModRmRegister)) continue;
     if (address_width == 1)
       add_memory_forms16(tails, reg);
     else
@@ -164,7 +159,7 @@ void add_vex(std::vector<Bytes>& list, const Encoding& e, const VexFields& f) {
 
 std::vector<Bytes> vex_leads(const Row& row, unsigned code_width, Depth depth) {
   const Encoding& e = row.encoding;
-  const bool names_vvvv = has_place(row, Place::kVvvv);
+  const bool names_vvvv = row.has(Place::kVvvv);
   // R, X, B and vvvv vary together: nothing depends on a pair of them.
   std::vector<std::pair<unsigned, unsigned>> registers = {{0, 3}, {0, 6}};
   if (code_width == 3) registers = {{0, 3}, {5, 10}};

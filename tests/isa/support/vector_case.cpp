@@ -139,11 +139,6 @@ std::string differences(const State& ours, const State& host) {
 
 namespace {
 
-bool has_place(const Row& row, Place place) {
-  return std::any_of(row.operands.begin(), row.operands.begin() + row.operand_count,
-                     [&](const OperandSpec& o) { return o.place == place; });
-}
-
 // ModRM and immediates.
 void append_tail(std::vector<u8>& bytes, const Row& row, u64 r) {
   const Encoding& e = row.encoding;
@@ -151,8 +146,7 @@ void append_tail(std::vector<u8>& bytes, const Row& row, u64 r) {
     constexpr u8 kGeneral[] = {0, 1, 2, 3, 5};
     u8 reg = kGeneral[(r >> 8) % 5], rm = kGeneral[(r >> 16) % 5];
     if (e.modrm_reg >= 0) reg = static_cast<u8>(e.modrm_reg);
-    const bool memory =
-        has_place(row, Place::kModRmMemory) || (has_place(row, Place::kModRm) && (r >> 24 & 1));
+    const bool memory = row.has(Place::kModRmMemory) || (row.has(Place::kModRm) && (r >> 24 & 1));
     if (e.fixed_modrm >= 0)
       bytes.push_back(static_cast<u8>(e.fixed_modrm | (e.fixed_plus_i ? r >> 32 & 7 : 0)));
     else
@@ -182,7 +176,7 @@ void append_vex(std::vector<u8>& bytes, const Row& row, u64 r) {
   const bool general = row.is_avx == false;  // vvvv is then one of the registers the test loads
   constexpr u8 kGeneral[] = {0, 1, 2, 3, 5};
   unsigned vvvv = general ? kGeneral[(r >> 48) % 5] : r >> 48 & 15;
-  if (!has_place(row, Place::kVvvv)) vvvv = 0;
+  if (!row.has(Place::kVvvv)) vvvv = 0;
   bytes.push_back(0xc4);
   bytes.push_back(static_cast<u8>(0xe0 | e.map));
   bytes.push_back(static_cast<u8>(w << 7 | (~vvvv & 15) << 3 | l << 2 | kPp(e.prefix)));
