@@ -38,8 +38,8 @@ class Script {
     store<u32>(command + 4 + 2 * kFileNameSize, offset);
     command[8 + 2 * kFileNameSize] = size;
   }
-  // What is there already makes the sum zero before the pointers are added; the command subtracts
-  // what they have changed.
+  // The byte itself is to be 0 in the file: SeaBIOS subtracts the sum from it, EDK II puts the
+  // sum's negative there, and both sum it with the rest.
   void add_checksum(const char* file, u32 offset, u32 start, u32 length) {
     u8* command = next(kAddChecksum);
     put_name(command + 4, file);
@@ -72,15 +72,17 @@ std::vector<std::pair<u32, u8>> pointers_of(std::span<const u8> table) {
   return pointers;
 }
 
-void link_tables(Script& script, std::span<const u8> tables) {
+void link_tables(Script& script, std::span<u8> tables) {
   for (u64 at = align_up(kFacsSize, 16); at + kAcpiHeaderSize <= tables.size();) {
     const u32 length = load<u32>(&tables[at + 4]);
     const auto pointers = pointers_of(tables.subspan(at, length));
     for (const auto& [offset, size] : pointers)
       script.add_pointer(kAcpiTablesFile, static_cast<u32>(at + offset), size);
-    if (!pointers.empty())
+    if (!pointers.empty()) {
+      tables[at + kTableChecksum] = 0;
       script.add_checksum(kAcpiTablesFile, static_cast<u32>(at + kTableChecksum),
                           static_cast<u32>(at), length);
+    }
     at = align_up(at + length, 16);
   }
 }
@@ -101,6 +103,7 @@ Result<AcpiFiles> acpi_files(const AcpiFacts& facts, u64 limit) {
   link_tables(script, files.tables);
   script.add_pointer(kAcpiRsdpFile, kRsdpRsdt, 4);
   script.add_pointer(kAcpiRsdpFile, kRsdpXsdt, 8);
+  files.rsdp[kRsdpChecksum] = files.rsdp[kRsdpExtendedChecksum] = 0;
   script.add_checksum(kAcpiRsdpFile, kRsdpChecksum, 0, kRsdpLegacySize);
   script.add_checksum(kAcpiRsdpFile, kRsdpExtendedChecksum, 0, kRsdpSize);
   files.loader = script.take();

@@ -42,6 +42,8 @@ inline constexpr u16 kPvpanic = 0x505;               // Linux drivers/misc/pvpan
 
 // Chipset.
 inline constexpr u16 kAcpiPm = 0x600;  // free on every PC; QEMU's ICH9 and PIIX4 use it as well
+// EDK II moves PMBA there and does not look whether it went.
+inline constexpr u16 kAcpiPmOfEdk2 = 0xb000;
 inline constexpr u16 kFwCfg = 0x510, kFwCfgDma = 0x514;                // QEMU docs/specs/fw_cfg.rst
 inline constexpr u16 kIdePrimary = 0x1f0, kIdePrimaryControl = 0x3f6;  // PC/AT, ATA-1 annex
 inline constexpr u16 kIdeSecondary = 0x170, kIdeSecondaryControl = 0x376;

@@ -109,9 +109,12 @@ Result<> add_serial_and_keyboard(MachineBuild& machine, IsaInterrupts& isa) {
 
 namespace {
 
+// Firmware knows the PIIX4 and does not ask \_S5: 0 is soft-off there (82371AB 7.2.3, SUS_TYP).
+constexpr u8 kPiix4SoftOff = 0;
+
 std::function<void(u8)> sleep_action(RunControl& control) {
   return [&control](u8 type) {
-    if (type == kAcpiSleepTypeS5) {
+    if (type == kAcpiSleepTypeS5 || type == kPiix4SoftOff) {
       control.finish(OutcomeKind::kPowerOff, "the guest powered off");
     } else {
       static log::Limiter limiter;
@@ -122,14 +125,15 @@ std::function<void(u8)> sleep_action(RunControl& control) {
 
 }  // namespace
 
-Result<> add_power_management(MachineBuild& machine, IsaInterrupts& isa) {
+Result<AcpiPm*> add_power_management(MachineBuild& machine, IsaInterrupts& isa) {
   ChipSet& chips = machine.chips();
   auto& pm = chips.add<AcpiPm>(isa.line(irq::kSci), machine.clock(), AcpiPm::TimerWidth::k24,
                                sleep_action(machine.control()));
   KITE_CHECK(machine.ports("acpi-pm", address::kAcpiPm, AcpiPm::kSize, pm));
 
   auto& port_92 = chips.add<Port92>(Line(), reset_by(machine, "port 92h"));
-  return machine.ports("port-92h", address::kPort92, Port92::kSize, port_92);
+  KITE_CHECK(machine.ports("port-92h", address::kPort92, Port92::kSize, port_92));
+  return &pm;
 }
 
 ResetRegister& add_reset_register(MachineBuild& machine) {

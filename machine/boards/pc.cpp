@@ -131,7 +131,8 @@ Result<> build_pc(MachineBuild& machine) {
   IsaInterrupts& isa = *KITE_TRY(add_interrupt_controllers(machine));
   RtcMc146818& rtc = *KITE_TRY(add_timers(machine, isa));
   KITE_CHECK(add_serial_and_keyboard(machine, isa));
-  KITE_CHECK(add_power_management(machine, isa));
+  AcpiPm& pm = *KITE_TRY(add_power_management(machine, isa));
+  KITE_CHECK(machine.ports("acpi-pm-edk2", address::kAcpiPmOfEdk2, AcpiPm::kSize, pm));
   KITE_CHECK(add_pci(machine, bridge, isa));
   KITE_CHECK(add_ide(machine, isa));
   KITE_CHECK(add_pvpanic(machine));

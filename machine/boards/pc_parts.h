@@ -6,6 +6,7 @@
 
 #include "devices/irq/io_apic.h"
 #include "devices/irq/pic_8259.h"
+#include "devices/platform/acpi_pm.h"
 #include "devices/platform/reset_register.h"
 #include "devices/time/rtc_mc146818.h"
 #include "machine/boards/addresses.h"
@@ -41,7 +42,7 @@ Result<IsaInterrupts*> add_interrupt_controllers(MachineBuild& machine);
 Result<RtcMc146818*> add_timers(MachineBuild& machine, IsaInterrupts& isa);
 Result<> add_serial_and_keyboard(MachineBuild& machine, IsaInterrupts& isa);
 // ACPI's fixed hardware, and port 92h.
-Result<> add_power_management(MachineBuild& machine, IsaInterrupts& isa);
+Result<AcpiPm*> add_power_management(MachineBuild& machine, IsaInterrupts& isa);
 // Port CF9h, which the board maps.
 ResetRegister& add_reset_register(MachineBuild& machine);
 Result<> add_pvpanic(MachineBuild& machine);

@@ -15,6 +15,7 @@ namespace {
 using testing::HasSubstr;
 
 constexpr const char* kBios = "seabios/bios-256k.bin";
+constexpr const char* kOvmf = "ovmf/OVMF.fd";
 constexpr const char* kMemtest = "memtest/memtest86+x64.bin";
 
 #define SKIP_WITHOUT(file) \
@@ -132,6 +133,22 @@ TEST(SeaBiosKernel, StandsInTheBootMenuBesideTheDrives) {
                                    {{"Press ESC for boot menu", "\x1b"}, {"2. ", "2"}});
   EXPECT_EQ(run.status, 3) << words_of(run);
   EXPECT_THAT(run.out, HasSubstr("1. Linux kernel"));
+}
+
+// Four times the code of SeaBIOS, in long mode: it looks for the kernel in fw_cfg itself and starts
+// it as an EFI program.
+TEST(Ovmf, StartsAKernelAsAnEfiProgram) {
+  SKIP_WITHOUT(kOvmf);
+  SKIP_WITHOUT("linux-cloud/vmlinuz");
+  SKIP_WITHOUT("initramfs.gz");
+  const ProgramRun run = run_until(
+      "ACPI: SSDT.*KITESSDT",
+      {"--memory", "256M", "--firmware", find_guest(kOvmf), "--initrd", find_guest("initramfs.gz"),
+       "--append", "console=ttyS0 earlyprintk=ttyS0", find_guest("linux-cloud/vmlinuz")});
+  EXPECT_EQ(run.status, 0) << words_of(run);
+  EXPECT_THAT(run.out, HasSubstr("EFI stub: Loaded initrd"));
+  EXPECT_THAT(run.out, HasSubstr("efi: EFI v2.70 by EDK II"));
+  EXPECT_THAT(run.out, testing::ContainsRegex("ACPI: FACP.*KITEFACP"));
 }
 
 TEST(Grub, ShowsItsMenuAndStartsLinuxWhichPowersOff) {

@@ -45,6 +45,7 @@ void add_checksum(Files& files, const u8* command) {
             length = load<u32>(command + 68);
   ASSERT_LE(start + length, bytes.size());
   ASSERT_LT(offset, bytes.size());
+  EXPECT_EQ(bytes[offset], 0) << "EDK II, which does not subtract, gets a wrong sum";
   bytes[offset] =
       static_cast<u8>(bytes[offset] - sum(std::span<const u8>(bytes).subspan(start, length)));
 }

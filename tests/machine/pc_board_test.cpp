@@ -130,6 +130,15 @@ TEST_F(PcBoard, WithoutFirmwareItStartsAKernelAndTheBiosAreaIsRam) {
   });
 }
 
+// As EDK II does it: at B000h, with the PIIX4's sleep type.
+TEST_F(PcBoard, UefiFirmwarePowersOff) {
+  const Outcome outcome = run_fake(config(), [](FakeVcpu& vcpu) {
+    vcpu.out(0xb004, 0x2000, 2);
+    return vcpu.spin();
+  });
+  EXPECT_EQ(outcome.kind, OutcomeKind::kPowerOff) << outcome.reason;
+}
+
 TEST_F(PcBoard, FirmwareIsGivenTheKernelAndARomThatStartsIt) {
   MachineConfig with_kernel = config();
   with_kernel.kernel_image = bz_image(sample(5000));
