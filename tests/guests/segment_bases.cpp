@@ -29,7 +29,7 @@ int addresses() {
   // Loading a selector sets the base from the descriptor.
   asm volatile("mov %w0, %%gs" ::"r"(kKernelData));
   EXPECT_SAME(read_msr(kGsBase), 0);
-  EXPECT_SAME(what_trapped(probe([] { write_msr(kGsBase, 0x8000'0000'0000); })), fault(13));
+  EXPECT_SAME(what_trapped(probe([] { write_msr(kGsBase, 0x8000'0000'0000'0000); })), fault(13));
   return 0;
 }
 
