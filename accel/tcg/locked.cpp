@@ -7,6 +7,7 @@ namespace kite::tcg {
 
 bool Cpu::locate_locked_slow(u64 linear, unsigned size, LockedPlace& place, bool stack) {
   Translation where;
+  if (alignment_checked_ && !aligned(linear, size, stack)) return false;
   if (!translate(linear, Access::kWrite, privilege_, where, stack)) return false;
   place = {LockedPlace::Way::kDevice, true, where.gpa, where.host};
   const u64 last_page = align_down(linear + size - 1, kPageSize);

@@ -94,6 +94,17 @@ TEST_F(TcgRing0Findings, ALoadThatCrossesTheCanonicalBoundaryIsNoPageFault) {
   EXPECT_EQ(vector_of(run({0x8b, 0x03})), kPageFault);  // does not cross
 }
 
+TEST_F(TcgRing0Findings, LockedAccessesAreCheckedForAlignmentToo) {
+  enter_level3();
+  state_.cr0 |= cr0::kAm;
+  state_.rflags |= rflags::kAc;
+  state_.gpr[kRbx] = kData + 2;
+  EXPECT_EQ(vector_of(run({0x87, 0x03})), kAlignmentCheck);        // XCHG [EBX], EAX
+  EXPECT_EQ(vector_of(run({0xf0, 0x01, 0x03})), kAlignmentCheck);  // LOCK ADD [EBX], EAX
+  state_.gpr[kRbx] = kData + 4;
+  EXPECT_EQ(vector_of(run({0x87, 0x03, 0xcc})), kBreakpoint);
+}
+
 class TcgWithoutRdtscp : public ModesTest {
  protected:
   TcgWithoutRdtscp() : ModesTest("max,-rdtscp,-rdpid") {}

@@ -75,7 +75,7 @@ u64 Draft::canonical_or_not() {
     case 3:
       return 0xffff800000000000 | kTarget;
     default:
-      return pick({kTarget, kUserCode, kUserPage}) + random.below(256);
+      return pick({kTarget, kUserCode}) + random.below(256);
   }
 }
 

@@ -79,6 +79,12 @@ constexpr Review kReviews[] = {
        return j.starts("mov to dr") && j.test.mode == Mode::kLong &&
               refuses(j, kGeneralProtection) && goes_on(j);
      }},
+    {"MOV to CR4 with LA57 outside long mode", "#GP(0): has no five levels", "sets it",
+     "Kite: CPUID announces it (SDM 3A 2.5, 4.1.2)",
+     [](const Judged& j, const Difference&) {
+       return j.is("mov to cr4") && (j.ours.state.cr4 & cr4::kLa57) &&
+              (faulted(j, j.kvm, kGeneralProtection) || j.kvm.end == End::kShutdown);
+     }},
     {"MOV to CR4 of bits that are reserved or that CPUID does not announce", "takes or drops them",
      "#GP(0)", "Kite (SDM 3A 2.5)",
      [](const Judged& j, const Difference&) {
