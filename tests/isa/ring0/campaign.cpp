@@ -7,6 +7,7 @@
 
 #include "accel/x86/vectors.h"
 #include "tests/isa/ring0/generate.h"
+#include "tests/isa/support/host_features.h"
 
 namespace kite::ring0 {
 
@@ -34,6 +35,12 @@ void Campaign::probe() {
     test_.put32(kStackPage + 0x800 + 4 * i++, word);
   kvm_->run(test_, theirs_);
   ud_for_unknown_ = vector_of(theirs_) == kInvalidOpcode;
+}
+
+bool Campaign::is_kvm_of_the_list() const {
+  constexpr auto kPaged32 = static_cast<unsigned>(Mode::kPaged32),
+                 kPae = static_cast<unsigned>(Mode::kPae);
+  return isa::host_is_intel() && !runs_[kPaged32][0] && !runs_[kPae][0];
 }
 
 Campaign::Campaign(u64 seed, std::unique_ptr<KvmRunner> kvm)

@@ -23,6 +23,8 @@ class Campaign {
   u64 unjudged() const { return unjudged_; }
   u64 forgiven() const { return forgiven_; }  // differ as the reviewed list says
   u64 unexplained() const { return unexplained_; }
+  // Was the reviewed list made beside a KVM like this one?
+  bool is_kvm_of_the_list() const;
   // How often each review applied, what was not judged, by instruction and reason.
   std::string summary() const;
   // One paragraph for each kind of difference that nobody has reviewed, with a first example.
