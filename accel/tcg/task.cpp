@@ -235,9 +235,12 @@ TaskSwitch Cpu::switch_task(u16 selector, TaskCause cause, u64& return_rip, cons
 
 Flow Cpu::switch_task_and_leave(u16 selector, TaskCause cause, u64 next_rip) {
   u64 at = next_rip;
+  const bool one_at_a_time = mode.single;
   const TaskSwitch result = switch_task(selector, cause, at);
   if (result == TaskSwitch::kRefused) return Flow::kFault;
   step_by_new_flags = false;
+  // The old task's TF does not trap in the new one; it goes on once that task is back.
+  debug_shadow = one_at_a_time;
   if (result == TaskSwitch::kFaulted) deliver(at);
   return Flow::kLeave;
 }

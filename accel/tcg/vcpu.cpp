@@ -57,6 +57,9 @@ Exit TcgVcpu::execute(Nanos deadline) {
   for (;;) {
     if (cpu_.attention.load(std::memory_order_relaxed)) [[unlikely]] {
       if (auto exit = attend()) return *exit;
+      // Before anything that fetching the instruction may raise (SDM 3A table 6-2). Whatever makes
+      // mode.single keeps kAttendTrap set.
+      if (cpu_.mode.single && instruction_breakpoint()) continue;
     }
     if (++blocks % kBlocksPerClockLook == 0 && deadline != kNever && cpu_.clock.now() >= deadline)
       return Exit{Exit::Kind::kDeadline, false};
@@ -92,7 +95,6 @@ inline void TcgVcpu::finish_block(const Insn& last, Flow flow) {
 // A block that is traced, or a single instruction under TF, breakpoints or an interrupt shadow.
 void TcgVcpu::run_carefully(Block& block) {
   const bool stepping = cpu_.system_flags & rflags::kTf;
-  if (block.mode.single && instruction_breakpoint()) return;
   cpu_.gpr[kBlockRip] = cpu_.rip;
   const Insn* insn = block.insns;
   Flow flow;

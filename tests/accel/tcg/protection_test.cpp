@@ -295,6 +295,37 @@ TEST_F(TcgProtection, SysenterFrom32BitCodeTakesItsStateFromMsrs) {
   EXPECT_EQ(after.rflags & rflags::kIf, 0u);
 }
 
+TEST_F(TcgProtection, ABreakpointComesBeforeTheFaultsOfTheFetch) {
+  enter_long_mode();
+  map_small(kOther, 0);
+  state_.dr[0] = kOther;
+  state_.dr7 |= 3;
+  state_.cr2 = 0x4711;
+  const auto jump = [&] { return run({0xb8, 0, kOther >> 8, 0, 0, 0xff, 0xe0}); };  // JMP RAX
+  X86State after = jump();
+  EXPECT_EQ(vector_of(after), kDebugException);
+  EXPECT_EQ(quad(after, 0), kOther);
+  EXPECT_EQ(after.cr2, 0x4711u);
+  state_.dr7 = 0x400;
+  after = jump();
+  EXPECT_EQ(vector_of(after), kPageFault);
+  EXPECT_EQ(after.cr2, kOther);
+}
+
+TEST_F(TcgProtection, FifteenBytesAreALengthEvenWhereTheNextPageIsNotThere) {
+  enter_long_mode();
+  map_small(kOther, 0);
+  for (const unsigned prefixes : {14u, 15u}) {
+    state_.rip = kOther - prefixes;
+    space_.write(state_.rip, Bytes(prefixes, 0x66));
+    EXPECT_TRUE(vcpu_->set_state(state_));
+    EXPECT_TRUE(vcpu_->run(kNever));
+    const X86State after = vcpu_->state();
+    EXPECT_EQ(vector_of(after), prefixes == 15 ? kGeneralProtection : kPageFault) << prefixes;
+    EXPECT_EQ(quad(after, 1), kOther - prefixes);  // behind the error code
+  }
+}
+
 TEST_F(TcgProtection, ABreakpointOnARepeatedInstructionIsTakenOnce) {
   state_.dr[0] = kCode;
   state_.dr7 |= 3;

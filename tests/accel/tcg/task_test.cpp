@@ -149,6 +149,21 @@ TEST_F(TcgTask, TheDebugBitOfATssTrapsBeforeTheFirstInstruction) {
   EXPECT_TRUE(after.dr6 & dr6::kBt);
 }
 
+TEST_F(TcgTask, ASingleStepStaysWithTheTaskThatAskedForIt) {
+  prepare_next();
+  state_.rflags |= rflags::kTf;
+  EXPECT_EQ(run(kJump).rip, kOther + 1);  // to the HLT, not to the debug handler
+  EXPECT_TRUE(get32(kTss + 0x24) & rflags::kTf);
+  prepare_next(2 | rflags::kTf);
+  put64(kGdt + kTask, system_descriptor(kTss, 0x2fff, 0x8b));
+  put64(kGdt + kNextTask, system_descriptor(kNextTss, 0x67, 0x89));
+  put8(kOther, 0x90);
+  state_.rflags = 2;
+  const X86State after = run(kJump);
+  EXPECT_EQ(vector_of(after), kDebugException);
+  EXPECT_EQ(word(after, 0), kOther + 1);
+}
+
 TEST_F(TcgTask, ATssMayHoldAVirtual8086Task) {
   prepare_next(2 | rflags::kVm | rflags::kIopl);
   put32(kNextTss + 0x20, 0);
