@@ -115,15 +115,16 @@ TEST_F(Findings, RexRIsNoPartOfASegmentsNumber) {
   EXPECT_EQ(run({0x44, 0x8c, 0xd3}).gpr[kRbx], 0x2bu);  // mov ebx, ss
 }
 
-TEST_F(Findings, Fxrstor64MakesThePointersCanonical) {
+TEST_F(Findings, Fxrstor64MakesFipCanonicalButNotFdp) {
   gpr(kRbx) = kDataBase + kStateArea;
-  store<u64>(&pool_.page[kStateArea + Image::kFip], 0x1234800000000000);
-  store<u64>(&pool_.page[kStateArea + Image::kFdp], 0xffff7fffffffffff);
+  store<u64>(&pool_.page[kStateArea + Image::kFip], 0x1334800000000000);
+  store<u64>(&pool_.page[kStateArea + Image::kFdp], 0x80347fffffffffff);
   store<u32>(&pool_.page[kStateArea + Image::kMxcsr], 0x1f80);
   const Outcome& after = run({0x48, 0x0f, 0xae, 0x0b});
   ASSERT_EQ(after.vector, Outcome::kWentOn);
-  EXPECT_EQ(load<u64>(&after.image.bytes[Image::kFip]), 0xffff800000000000u);
-  EXPECT_EQ(load<u64>(&after.image.bytes[Image::kFdp]), 0x00007fffffffffffu);
+  EXPECT_EQ(load<u64>(&after.image.bytes[Image::kFip]),
+            0xff34800000000000u);  // the model has addresses of 57 bits
+  EXPECT_EQ(load<u64>(&after.image.bytes[Image::kFdp]), 0x80347fffffffffffu);
 }
 
 TEST_F(Findings, StateThroughTheStackSegmentRaisesStackFault) {
@@ -137,6 +138,23 @@ TEST_F(Findings, LoadingCsIsUndefinedBeforeTheOperandFaults) {
   gpr(kRbx) = kNotCanonical;
   EXPECT_EQ(run({0x8e, 0x0b}).vector, kInvalidOpcode);  // mov cs, [rbx]
   EXPECT_EQ(run({0x8e, 0x1b}).vector, kGeneralProtection);
+}
+
+TEST_F(Findings, BytesAndWordsOfVectorsIgnoreVexW) {
+  gpr(kRbx) = 0x1234567890abcdef;
+  const u8* xmm1 = &before().bytes[Image::kXmm + 16];
+  EXPECT_EQ(run({0xc4, 0xe3, 0xf9, 0x14, 0xcb, 3}).gpr[kRbx], xmm1[3]);              // vpextrb
+  EXPECT_EQ(run({0xc4, 0xe3, 0xf9, 0x15, 0xcb, 3}).gpr[kRbx], load<u16>(xmm1 + 6));  // vpextrw
+  EXPECT_EQ(run({0xc4, 0xe1, 0xf9, 0xc5, 0xd9, 3}).gpr[kRbx], load<u16>(xmm1 + 6));
+  const u8* xmm0 = &run({0xc4, 0xe3, 0xf1, 0x20, 0xc3, 3}).image.bytes[Image::kXmm];  // vpinsrb
+  EXPECT_EQ(xmm0[3], 0xef);
+  xmm0 = &run({0xc4, 0xe1, 0xf1, 0xc4, 0xc3, 3}).image.bytes[Image::kXmm];  // vpinsrw
+  EXPECT_EQ(load<u16>(xmm0 + 6), 0xcdefu);
+}
+
+TEST_F(Findings, WrfsbaseTakesAddressesOfThePagingInUse) {
+  gpr(kRbx) = 0x2000000000000;  // of 57 bits, which the model has, but four levels have not
+  EXPECT_EQ(run({0xf3, 0x48, 0x0f, 0xae, 0xd3}).vector, kGeneralProtection);
 }
 
 }  // namespace

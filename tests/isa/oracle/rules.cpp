@@ -213,11 +213,10 @@ void forgive_pointers(const Origin& origin, Maker maker, const Outcome& silicon,
   if (maker != Maker::kIntel || (origin.row->attributes.has(tcg::x87) && silicon.vector < 32))
     return copy(Image::kFop, 2), copy(Image::kFip, 16);
   if (is_saved_state(*origin.row)) {
-    // Made canonical for linear addresses of 57 bits where the processor has them.
-    for (unsigned at : {Image::kFip, Image::kFdp})
-      if (static_cast<u64>(sign_extend(load<u64>(&silicon.image.bytes[at]), 48)) ==
-          load<u64>(&ours.image.bytes[at]))
-        copy(at, 8);
+    // Made canonical for addresses of 57 bits by processors that have them, of 48 by others.
+    const u64 theirs = load<u64>(&silicon.image.bytes[Image::kFip]);
+    const u64 mine = load<u64>(&ours.image.bytes[Image::kFip]);
+    if (sign_extend(theirs, 48) == sign_extend(mine, 48)) copy(Image::kFip, 8);
     return;
   }
   if (!origin.row->attributes.has(tcg::x87)) return;
@@ -266,12 +265,26 @@ std::string_view excluded(const Row& row) {
   return known[static_cast<std::size_t>(&row - tcg::rows().data())];
 }
 
+namespace {
+
+// Does a 32-bit address of a saved state wrap inside it?
+bool wraps(const Insn& insn, const Case& test) {
+  const auto value = [&](u8 number) { return number < 16 ? test.gpr[number] : 0; };
+  const u64 address =
+      value(insn.base) + (value(insn.index) << insn.scale) + static_cast<u64>(i64{insn.disp});
+  return insn.address_width == 2 && static_cast<u32>(address) > 0xffffffff - 1024;
+}
+
+}  // namespace
+
 std::string_view undefined(const Origin& origin, const Case& test) {
   const Insn& insn = origin.insn;
   const Row& row = *origin.row;
   const bool intel = host_maker() == Maker::kIntel;
   if (!intel && row.attributes.has(tcg::force64) && has_operand_prefix(test))
     return "AMD cuts the target of a near branch with 66h to 16 bits, Intel ignores the prefix";
+  if (is_saved_state(row) && wraps(insn, test))
+    return "where an operand wraps around is the processor's choice";
   if (is_named(row, {"bswap"}) && insn.width == 1) return "BSWAP of 16 bits is undefined (SDM 2A)";
   if (is_named(row, {"bsf", "bsr"}) && insn.rep != tcg::kRepNone)
     return "with F3h it is TZCNT or LZCNT to processors that have them";
