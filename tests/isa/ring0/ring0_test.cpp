@@ -19,7 +19,7 @@ u64 from_environment(const char* name, u64 otherwise) {
 
 TEST(Ring0, AgreesWithKvmOrTheManualSaysWhyNot) {
   const u64 seed = from_environment("KITE_RING0_SEED", 1);
-  const u64 cases = from_environment("KITE_RING0_CASES", 2'000);
+  const u64 cases = from_environment("KITE_RING0_CASES", 1'000);
   const u64 only = from_environment("KITE_RING0_CASE", ~u64{0});
   auto campaign = Campaign::create(seed);
   if (!campaign) GTEST_SKIP() << campaign.error().message;
