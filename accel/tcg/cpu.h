@@ -314,13 +314,12 @@ struct Cpu {
                  bool stack = false);
   Privilege data_privilege() const { return privilege_; }
   bool canonical(u64 linear) const { return linear + canonical_half_ < 2 * canonical_half_; }
-  u64 made_canonical(u64 address) const {
-    return (address & canonical_half_) ? address | (0 - canonical_half_)
-                                       : address & (canonical_half_ - 1);
-  }
   // May a base register or an MSR hold it? What the processor could translate with CR4.LA57 counts,
   // whatever the bit is now (SDM 3A 4.5.2).
   bool may_hold(u64 linear) const { return is_canonical(linear, widest_linear_bits_); }
+  u64 made_canonical(u64 linear) const {  // by the same width
+    return static_cast<u64>(sign_extend(linear, widest_linear_bits_));
+  }
   void write_pkru(u32 value);  // drops the translations it changes the rights of
   void invalidate_page(u64 linear);
   void invalidate_page_of(u16 pcid, u64 linear);

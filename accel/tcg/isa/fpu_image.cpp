@@ -30,8 +30,7 @@ void take_x87(Cpu& cpu, const FpuImage& image, bool wide) {
   f.fop = load<u16>(&image[6]) & 0x7ff;
   const u64 ip = load<u64>(&image[8]), dp = load<u64>(&image[16]);
   // Intel's processors make FIP canonical, for the widest addresses they have, and leave FDP alone.
-  const unsigned width = cpu.model.has(Feature::kLa57) ? 57 : 48;
-  f.fip = wide ? static_cast<u64>(sign_extend(ip, width)) : static_cast<u32>(ip);
+  f.fip = wide ? cpu.made_canonical(ip) : static_cast<u32>(ip);
   f.fdp = wide ? dp : static_cast<u32>(dp);
   f.fcs = wide ? 0 : static_cast<u16>(ip >> 32);
   f.fds = wide ? 0 : static_cast<u16>(dp >> 32);
