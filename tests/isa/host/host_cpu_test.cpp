@@ -95,10 +95,11 @@ bool is_choice_of_nan(const Origin& origin, u64 ours, u64 theirs) {
   return name.ends_with("dppd") && is_wide_nan(ours) && is_wide_nan(theirs);
 }
 
-// FSTP of 80 bits across a page it may not write: Intel's processors have stored the part before.
+// Ten bytes (FSTP of 80 bits, FBSTP) across a page that may not be written: Intel's processors have
+// stored the part before.
 bool is_torn_store(const Origin& origin, const Outcome& host) {
-  return host.vector == kPageFault && origin.row->text == std::string_view("DB /7") &&
-         origin.insn.is_memory;
+  const std::string_view row = origin.row->text;
+  return host.vector == kPageFault && (row == "DB /7" || row == "DF /6") && origin.insn.is_memory;
 }
 
 bool has_mmx_operand(const Origin& origin) {
