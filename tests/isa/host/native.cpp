@@ -1,10 +1,6 @@
 #include "tests/isa/host/native.h"
 
-#include <poll.h>
-#include <signal.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -14,16 +10,6 @@
 
 namespace kite::isa {
 namespace {
-
-constexpr int kBatchTimeoutMs = 20'000;
-
-Result<> map_at(u64 address, u64 size, int sharing) {
-  void* wanted = reinterpret_cast<void*>(address);
-  void* got = ::mmap(wanted, size, PROT_READ | PROT_WRITE,
-                     sharing | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-  if (got == wanted) return {};
-  return fail(ErrorKind::kUnavailable, "the pages at {:#x} are taken in this process", address);
-}
 
 Result<> map_pages() {
   static bool mapped = false;
@@ -47,7 +33,7 @@ Result<> map_pages() {
 struct NativeRunner::Shared : NativeShared {};
 
 NativeRunner::~NativeRunner() {
-  reap();
+  child_.stop();
   if (shared_) ::munmap(shared_, sizeof *shared_);
 }
 
@@ -57,45 +43,12 @@ Result<> NativeRunner::start() {
       ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (data == MAP_FAILED) return fail_errno(ErrorKind::kUnavailable, errno, "shared memory");
   shared_ = new (data) Shared;
-  return spawn();
+  return start_child();
 }
 
-Result<> NativeRunner::spawn() {
-  int down[2], up[2];
-  if (::pipe(down) < 0) return fail_errno(ErrorKind::kUnavailable, errno, "a pipe");
-  UniqueFd child_reads(down[0]), parent_writes(down[1]);
-  if (::pipe(up) < 0) return fail_errno(ErrorKind::kUnavailable, errno, "a pipe");
-  UniqueFd parent_reads(up[0]), child_writes(up[1]);
-  child_ = ::fork();
-  if (child_ < 0) return fail_errno(ErrorKind::kUnavailable, errno, "a child process");
-  if (child_ == 0) {
-    parent_writes.reset();
-    parent_reads.reset();
-    serve_batches(*shared_, child_reads.get(), child_writes.get());
-  }
-  to_child_ = std::move(parent_writes);
-  from_child_ = std::move(parent_reads);
-  return {};
-}
-
-void NativeRunner::reap() {
-  if (child_ <= 0) return;
-  to_child_.reset();
-  ::kill(child_, SIGKILL);
-  ::waitpid(child_, nullptr, 0);
-  child_ = -1;
-}
-
-// True: the batch is done. False: the child died, or got stuck and was killed.
-Result<bool> NativeRunner::wait_for_batch() {
-  u8 word = 1;
-  if (::write(to_child_.get(), &word, 1) != 1) return false;
-  pollfd ready{.fd = from_child_.get(), .events = POLLIN, .revents = 0};
-  int count = 0;
-  do {
-    count = ::poll(&ready, 1, kBatchTimeoutMs);
-  } while (count < 0 && errno == EINTR);
-  return count > 0 && ::read(from_child_.get(), &word, 1) == 1;
+Result<> NativeRunner::start_child() {
+  return child_.start(
+      [this](int commands, int answers) { serve_batches(*shared_, commands, answers); });
 }
 
 Result<> NativeRunner::run(std::span<const Case> cases, std::span<Outcome> outcomes) {
@@ -107,19 +60,15 @@ Result<> NativeRunner::run(std::span<const Case> cases, std::span<Outcome> outco
   }
   shared_->next = 0;
   shared_->end = static_cast<u32>(cases.size());
-  while (!KITE_TRY(wait_for_batch())) {
+  while (!child_.do_batch()) {
     const u32 culprit = shared_->next;
-    if (culprit >= cases.size()) {
-      int status = 0;
-      const bool ended = ::waitpid(child_, &status, WNOHANG) == child_;
-      return fail(ErrorKind::kInternal, "the child {} after its cases (status {:#x})",
-                  ended ? "died" : "hangs", status);
-    }
+    if (culprit >= cases.size())
+      return fail(ErrorKind::kInternal, "the child is lost after its cases");
     shared_->outcomes[culprit] = {};
     shared_->outcomes[culprit].vector = kDied;
     shared_->next = culprit + 1;
-    reap();
-    KITE_CHECK(spawn());
+    child_.stop();
+    KITE_CHECK(start_child());
   }
   for (std::size_t i = 0; i < cases.size(); ++i) outcomes[i] = shared_->outcomes[i];
   return {};

@@ -6,13 +6,11 @@
 // than those of this protocol is turned into a signal, should an instruction turn out to be one.
 #pragma once
 
-#include <sys/types.h>
-
 #include <span>
 
 #include "base/result.h"
-#include "base/unique_fd.h"
 #include "tests/isa/host/case.h"
+#include "tests/isa/support/child.h"
 
 namespace kite::isa {
 
@@ -32,13 +30,10 @@ class NativeRunner {
 
  private:
   struct Shared;
-  Result<> spawn();
-  void reap();
-  Result<bool> wait_for_batch();
+  Result<> start_child();
 
   Shared* shared_ = nullptr;
-  pid_t child_ = -1;
-  UniqueFd to_child_, from_child_;
+  Child child_;
 };
 
 }  // namespace kite::isa

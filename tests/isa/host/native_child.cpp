@@ -1,35 +1,26 @@
 #include "tests/isa/host/native_child.h"
 
 #include <asm/prctl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <signal.h>
-#include <stddef.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/ucontext.h>
 #include <unistd.h>
 
 #include <cstring>
 
 #include "accel/x86/registers.h"
+#include "tests/isa/support/child.h"
+#include "tests/isa/support/gregs.h"
 
 namespace kite::isa {
 namespace {
 
-constexpr int kSignals[] = {SIGTRAP, SIGSEGV, SIGILL, SIGFPE, SIGBUS, SIGSYS, SIGUSR1};
 constexpr u64 kSettable = rflags::kArithmetic | rflags::kTf | rflags::kDf | rflags::kRf;
-
-// gregs by register number of encodings.
-constexpr int kGregs[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
-                            REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
 
 NativeShared* shared = nullptr;
 bool running = false;  // between the first case and the last
 greg_t saved_gregs[NGREG];
 struct _libc_fpstate saved_fp;
-alignas(64) u8 signal_stack[256 * 1024];
 
 void load_case(ucontext_t& context, const Case& test) {
   greg_t* gregs = context.uc_mcontext.gregs;
@@ -90,46 +81,18 @@ void on_signal(int, siginfo_t*, void* raw) {
   std::memcpy(context.uc_mcontext.fpregs, &saved_fp, sizeof saved_fp);
 }
 
-void install_handlers() {
-  stack_t stack{};
-  stack.ss_sp = signal_stack;
-  stack.ss_size = sizeof signal_stack;
-  sigaltstack(&stack, nullptr);
-  struct sigaction action {};
-  action.sa_sigaction = on_signal;
-  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
-  for (int signal : kSignals) sigaction(signal, &action, nullptr);
-}
-
-// Only what the protocol needs; anything else becomes SIGSYS.
-void forbid_system_calls() {
-#define KITE_ALLOW(number) \
-  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
-  sock_filter rules[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-                         KITE_ALLOW(SYS_rt_sigreturn),
-                         KITE_ALLOW(SYS_read),
-                         KITE_ALLOW(SYS_write),
-                         KITE_ALLOW(SYS_exit_group),
-                         KITE_ALLOW(SYS_tgkill),
-                         KITE_ALLOW(SYS_getpid),
-                         KITE_ALLOW(SYS_gettid),
-                         KITE_ALLOW(SYS_rt_sigprocmask),
-                         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP)};
-#undef KITE_ALLOW
-  sock_fprog program{.len = sizeof rules / sizeof rules[0], .filter = rules};
-  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
-}
+// What the protocol needs.
+constexpr int kSystemCalls[] = {SYS_rt_sigreturn, SYS_read,   SYS_write,  SYS_exit_group,
+                                SYS_tgkill,       SYS_getpid, SYS_gettid, SYS_rt_sigprocmask};
 
 }  // namespace
 
 void serve_batches(NativeShared& the_shared, int commands, int answers) {
   shared = &the_shared;
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::syscall(SYS_arch_prctl, ARCH_SET_GS, kDataBase);
   mprotect(reinterpret_cast<void*>(kCodeBase), kCodeSize, PROT_READ | PROT_EXEC);
-  install_handlers();
-  forbid_system_calls();
+  catch_signals(on_signal, SIGUSR1);
+  allow_only(kSystemCalls);
   u8 word = 0;
   while (::read(commands, &word, 1) == 1) {
     if (shared->next.load() < shared->end) raise(SIGUSR1);

@@ -7,14 +7,12 @@
 // system call other than those of the protocol becomes a signal.
 #pragma once
 
-#include <sys/types.h>
-
 #include <utility>
 #include <vector>
 
 #include "base/result.h"
-#include "base/unique_fd.h"
 #include "tests/isa/oracle/case.h"
+#include "tests/isa/support/child.h"
 
 namespace kite::oracle {
 
@@ -41,14 +39,11 @@ class NativeRunner {
   bool has_own_memory_at(u64 linear) const;
 
  private:
-  Result<> spawn();
-  void reap();
-  Result<bool> wait_for_batch();
+  Result<> start_child();
   void note_own_memory();
 
   NativeShared* shared_ = nullptr;
-  pid_t child_ = -1;
-  UniqueFd to_child_, from_child_;
+  isa::Child child_;
   std::vector<std::pair<u64, u64>> own_memory_;  // from, end
 };
 

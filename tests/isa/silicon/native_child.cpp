@@ -1,18 +1,15 @@
 #include "tests/isa/silicon/native_child.h"
 
 #include <asm/prctl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <signal.h>
 #include <stddef.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/ucontext.h>
 #include <unistd.h>
 
 #include "accel/x86/registers.h"
 #include "tests/isa/oracle/interpreter.h"
+#include "tests/isa/support/child.h"
+#include "tests/isa/support/gregs.h"
 
 // What the stub reads and writes, at a fixed address below 2 GiB so that it needs no register.
 namespace kite::oracle {
@@ -115,15 +112,8 @@ kite_silicon_abort:
 namespace kite::oracle {
 namespace {
 
-constexpr int kSignals[] = {SIGTRAP, SIGSEGV, SIGILL, SIGFPE, SIGBUS, SIGSYS};
-
-// gregs by register number of encodings.
-constexpr int kGregs[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
-                            REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
-
 NativeShared* shared = nullptr;
 bool faulted = false;
-alignas(64) u8 signal_stack[256 * 1024];
 
 Control& control() {
   return *reinterpret_cast<Control*>(kControl);
@@ -143,7 +133,7 @@ void note_stop(const ucontext_t& context, const Case& test, Outcome& outcome) {
   outcome.rip = static_cast<u64>(gregs[REG_RIP]);
   outcome.rflags = static_cast<u64>(gregs[REG_EFL]);
   if (outcome.vector == 14) outcome.cr2 = static_cast<u64>(gregs[REG_CR2]);
-  for (unsigned i = 0; i < 16; ++i) outcome.gpr[i] = static_cast<u64>(gregs[kGregs[i]]);
+  for (unsigned i = 0; i < 16; ++i) outcome.gpr[i] = static_cast<u64>(gregs[isa::kGregs[i]]);
   if (test.vectors) note_image(context.uc_mcontext.fpregs, outcome);
   const u64 next = test.rip + test.length;
   if (outcome.vector == 3) {  // INT3 at a branch target
@@ -256,44 +246,18 @@ bool map_control() {
   return mprotect(way_back, kPageSize, PROT_READ | PROT_EXEC) == 0;
 }
 
-void install_handlers() {
-  stack_t stack{};
-  stack.ss_sp = signal_stack;
-  stack.ss_size = sizeof signal_stack;
-  sigaltstack(&stack, nullptr);
-  struct sigaction action {};
-  action.sa_sigaction = on_signal;
-  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
-  for (int signal : kSignals) sigaction(signal, &action, nullptr);
-}
-
-// Only what the protocol needs; anything else becomes SIGSYS.
-void forbid_system_calls() {
-#define KITE_ALLOW(number) \
-  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
-  sock_filter rules[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-                         KITE_ALLOW(SYS_rt_sigreturn),
-                         KITE_ALLOW(SYS_read),
-                         KITE_ALLOW(SYS_write),
-                         KITE_ALLOW(SYS_exit_group),
-                         KITE_ALLOW(SYS_mprotect),
-                         KITE_ALLOW(SYS_arch_prctl),
-                         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP)};
-#undef KITE_ALLOW
-  sock_fprog program{.len = sizeof rules / sizeof rules[0], .filter = rules};
-  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
-}
+// What the protocol needs.
+constexpr int kSystemCalls[] = {SYS_rt_sigreturn, SYS_read,     SYS_write,
+                                SYS_exit_group,   SYS_mprotect, SYS_arch_prctl};
 
 }  // namespace
 
 void serve_batches(NativeShared& the_shared, int commands, int answers) {
   shared = &the_shared;
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (!map_control()) _exit(1);
   mprotect(reinterpret_cast<void*>(kCodeBase), kCodeSize, PROT_READ | PROT_EXEC);
-  install_handlers();
-  forbid_system_calls();
+  isa::catch_signals(on_signal);
+  isa::allow_only(kSystemCalls);
   // From the library's functions only those that have been called before, which the dynamic linker
   // has found by now: it needs FS, which from here on belongs to the cases.
   begin_batch();
