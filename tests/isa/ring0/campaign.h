@@ -48,7 +48,7 @@ class Campaign {
   std::array<std::array<bool, 2>, kModes> runs_ = {};  // the mode, at level 0 and 3
   bool ud_for_unknown_ = false;  // at level 3, in place of what its emulator lacks
   Case test_;
-  Outcome theirs_, ours_;
+  Outcome theirs_, ours_, again_;
   u64 cases_ = 0, unjudged_ = 0, forgiven_ = 0, unexplained_ = 0;
   std::map<std::string, u64> not_judged_;
   std::map<std::string_view, u64> applied_;  // by Review::what
