@@ -51,6 +51,14 @@ constexpr Review kReviews[] = {
        return j.is("int1") && j.test.mode == Mode::kCompat && j.kvm.end == End::kShutdown &&
               vector_of(j.ours) == kDebugException;
      }},
+    {"REP INS and OUTS whose offset wraps around at 64 KiB", "#GP, for one access of all elements",
+     "goes on at offset 0", "Kite (SDM 1 3.3.7, 2A INS)",
+     [](const Judged& j, const Difference&) {
+       const bool wraps =
+           (j.test.state.gpr[kRdi] & 0xffff) > 0xff00 || (j.test.state.gpr[kRsi] & 0xffff) > 0xff00;
+       return j.test.family == "port strings" && wraps && vector_of(j.ours) == -1 &&
+              faulted(j, j.kvm, kGeneralProtection);
+     }},
     {"port instructions under TF", "traps late or never", "traps behind each, and each repetition",
      "Kite (SDM 3B 17.3.1.4)",
      [](const Judged& j, const Difference&) {

@@ -26,7 +26,17 @@ constexpr Review kReviews[] = {
        if (!j.starts("push sreg")) return false;
        if (faulted(j, j.ours, kPageFault) && !faulted(j, j.kvm, kPageFault)) return true;
        const u64 differing = d.kvm ^ d.ours;
+       if (d.field == "memory:page tables") return differing == pte::kDirty;  // of a page behind
        return is_memory(d) && differing < 0x10000 && !(d.ours & differing);
+     }},
+    {"RSP in 32-bit code that 64-bit code went to", "keeps its upper half", "has it cleared",
+     "either: undefined (SDM 1 3.4.1.1)",
+     [](const Judged& j, const Difference& d) {
+       const bool leaves =
+           j.test.mode == Mode::kLong && is_any(j, {"ret far", "jmp far", "call far"});
+       const u64 differing = j.kvm.state.gpr[kRsp] ^ j.ours.state.gpr[kRsp];
+       return leaves && in_handler(j) && differing && !(differing & 0xffffffff) &&
+              (d.field == "rsp" || is_frame(j, d));
      }},
     {"IRET in long mode",
      "takes 64-bit frames without the tables, no others, and drops IOPL and NT",
