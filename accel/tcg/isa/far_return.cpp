@@ -8,13 +8,15 @@
 namespace kite::tcg {
 namespace {
 
-// After a return to an outer level, segments that level may not use become null (SDM 3A 5.8.6).
-// Their hidden bases stay, which 64-bit code sees through FS and GS.
+// After a return to an outer level, segments that level may not use become null (SDM 3A 5.8.6), and
+// those that are null lose their RPL (SDM 2B "RET"). Their hidden bases stay, which 64-bit code
+// sees through FS and GS.
 void drop_inner_segments(Cpu& cpu) {
   for (SegmentRegister number : {kEs, kDs, kFs, kGs}) {
     Segment segment = cpu.segments[number];
     const bool conforming = segment.s && (segment.type & segment_type::kCode) &&
                             (segment.type & segment_type::kConforming);
+    if (segment.unusable) cpu.segments[number].selector = 0;
     if (segment.unusable || conforming || segment.dpl >= cpu.cpl) continue;
     const u64 base = segment.base;
     segment = {};

@@ -130,9 +130,12 @@ Flow save(Cpu& cpu, const Insn& insn, Form form, bool wide) {
   const unsigned size = area_size(stored, compaction);
   u64 linear, present = 0;
   if (!fpu_area(cpu, insn, size, 64, Access::kWrite, linear)) return Flow::kFault;
-  if (!cpu.probe_write(linear, size, Cpu::is_stack(insn.segment))) return Flow::kFault;
-  if (!compacted && !cpu.load_at<u64>(linear + xsave::kHeaderAt, present)) return Flow::kFault;
   const bool with_mxcsr = compacted ? stored & xcr0::kSse : wanted & (xcr0::kSse | xcr0::kAvx);
+  // The legacy image is not looked at where nothing of it is stored.
+  const unsigned first = (stored & (xcr0::kX87 | xcr0::kSse)) || with_mxcsr ? 0 : xsave::kHeaderAt;
+  if (!cpu.probe_write(linear + first, size - first, Cpu::is_stack(insn.segment)))
+    return Flow::kFault;
+  if (!compacted && !cpu.load_at<u64>(linear + xsave::kHeaderAt, present)) return Flow::kFault;
   if (!store_legacy(cpu, linear, stored, with_mxcsr, wide)) return Flow::kFault;
   const bool done =
       each_component(stored, compaction, [&](const xsave::Component& c, unsigned offset) {

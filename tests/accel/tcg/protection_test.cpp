@@ -114,6 +114,30 @@ TEST_F(TcgProtection, RetfToAnOuterLevelReleasesAnOddNumberOfBytes) {
   EXPECT_TRUE(after.segments[kDs].unusable);  // it was of level 0
 }
 
+TEST_F(TcgProtection, ANullSelectorLosesItsRplOnAnOuterReturn) {
+  const u32 frame[] = {kOther, kCode3, kNextStack, kData3};
+  for (u32 i = 0; i < 4; ++i) put32(kStack + 4 * i, frame[i]);
+  put8(kOther, 0xcc);
+  state_.segments[kFs] = {.selector = 3, .limit = 0, .unusable = true};
+  state_.segments[kGs] = flat(kData3, 3, 3);
+  const X86State after = run({0xcb});
+  EXPECT_EQ(vector_of(after), kBreakpoint);
+  EXPECT_EQ(after.segments[kFs].selector, 0u);
+  EXPECT_EQ(after.segments[kGs].selector, kData3);
+}
+
+TEST_F(TcgProtection, XsaveOfNothingLooksOnlyAtTheHeader) {
+  enter_long_mode();
+  map_small(kData, 0);
+  state_.cr4 |= cr4::kOsxsave;
+  state_.gpr[kRbx] = kData + 0xe00;  // the header stands in the next page
+  state_.gpr[kRax] = state_.gpr[kRdx] = 0;
+  EXPECT_EQ(run({0x0f, 0xae, 0x23}).rip, kCode + 4);  // XSAVE [RBX]
+  EXPECT_EQ(run({0x0f, 0xae, 0x33}).rip, kCode + 4);  // XSAVEOPT [RBX]
+  state_.gpr[kRax] = xcr0::kX87;
+  EXPECT_EQ(vector_of(run({0x0f, 0xae, 0x23})), kPageFault);
+}
+
 TEST_F(TcgProtection, AnOuterReturnWithANullStackFaults) {
   for (u32 i = 0; i < 4; ++i)
     put32(kStack + 4 * i, i == 0 ? kOther : i == 1 ? kCode3 : i == 2 ? kNextStack : 3);

@@ -144,11 +144,6 @@ class CaseMaker {
     return !insn().is_memory && is_inside_a_case(test_.gpr[insn().rm / 8 % 16]);
   }
 
-  static bool is_inside_a_case(u64 linear) {
-    const u64 offset = linear - kCodeBase;
-    return offset < kCodeSize && offset % kSlotSize < kTail;
-  }
-
   // Of a relative branch, by the bytes as they were patched.
   u64 branch_target() const {
     const u8* end = test_.code.data() + test_.length;
@@ -308,6 +303,11 @@ tcg::Mode user_mode() {
 void fill_registers(std::array<u64, 16>& gpr, u64 seed) {
   Random random(seed);
   for (u64& value : gpr) value = value_of(random());
+}
+
+bool is_inside_a_case(u64 linear) {
+  const u64 offset = linear - kCodeBase;
+  return offset < kCodeSize && offset % kSlotSize < kTail;
 }
 
 std::optional<Case> make_case(const tcg::Decoder& decoder, const Row& row, u64 slot, Random& random,

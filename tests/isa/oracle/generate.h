@@ -9,6 +9,9 @@
 
 namespace kite::oracle {
 
+// Is there an instruction of some case's at this address? A branch there would run it.
+bool is_inside_a_case(u64 linear);
+
 // What a case was made from.
 struct Origin {
   const tcg::Row* row = nullptr;

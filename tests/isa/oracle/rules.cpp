@@ -161,6 +161,10 @@ void forgive_registers(const Origin& origin, const Outcome& silicon, Outcome& ou
   u64& limit = ours.gpr[origin.insn.reg / 8 % 16];
   if (is_named(row, {"lsl"}) && static_cast<u16>(limit) == Interpreter::kNumberLimit)
     limit = silicon.gpr[origin.insn.reg / 8 % 16];
+  // A null selector loses its RPL when an interrupt of the host returns (SDM 2A "IRET").
+  for (unsigned i = 0; i < ours.selectors.values.size(); ++i)
+    if (ours.selectors.values[i] <= 3 && silicon.selectors.values[i] == 0)
+      ours.selectors.values[i] = 0;
   // A CMPXCHG of 32 bits that finds another value leaves the upper half of its destination alone on
   // some processors and clears it on others.
   if (!is_named(row, {"cmpxchg"}) || origin.insn.width != 2) return;

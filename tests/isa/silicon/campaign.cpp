@@ -65,7 +65,8 @@ void Campaign::compare(u64 number, u32 index) {
   const Case& test = native_.cases()[index];
   const Origin& origin = origins_[index];
   interpreter_.run(test, origin.insn, ours_);
-  if (ours_.vector == kPageFault && native_.has_own_memory_at(ours_.cr2)) {
+  const bool astray = ours_.vector == Outcome::kLanded && is_inside_a_case(ours_.rip);
+  if (astray || (ours_.vector == kPageFault && native_.has_own_memory_at(ours_.cr2))) {
     ++not_judged_;
     return;
   }
