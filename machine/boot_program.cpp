@@ -6,7 +6,7 @@
 #include "firmware/mp_table.h"
 #include "firmware/smbios.h"
 #include "machine/boot/kernel_image.h"
-#include "machine/boot/read_file.h"
+#include "machine/boot_files.h"
 
 namespace kite {
 
@@ -39,21 +39,8 @@ Result<X86State> BootProgram::load() {
     return X86State::after_reset();
   }
   KITE_CHECK(check_low_memory());
-  const u64 ram = memory_size_of(config_);
-  std::vector<u8> kernel, initrd;
-  if (config_.kernel_image.empty()) {
-    // A compressed kernel may be larger than the RAM of a machine that is too small for it, but
-    // nothing sensible is larger than this.
-    kernel = KITE_TRY(read_file(config_.kernel, "kernel", GiB));
-  }
-  if (!config_.initrd.empty()) initrd = KITE_TRY(read_file(config_.initrd, "initrd", ram));
-
-  BootRequest request;
-  request.kernel_name = config_.kernel_image.empty() ? config_.kernel : "the built-in kernel";
-  request.kernel = config_.kernel_image.empty() ? kernel : config_.kernel_image;
-  request.initrd_name = config_.initrd;
-  request.initrd = initrd;
-  request.command_line = config_.append;
+  BootFiles files = KITE_TRY(read_boot_files(config_));
+  BootRequest& request = files.request;
   request.memory_map = e820_map(firmware_.ram, firmware_.reserved);
   request.rsdp = KITE_TRY(write_tables());
   BootPlan plan = KITE_TRY(plan_boot(request));

@@ -9,7 +9,7 @@
 #include "firmware/smbios.h"
 #include "machine/boards/addresses.h"
 #include "machine/boot/firmware_kernel.h"
-#include "machine/boot/read_file.h"
+#include "machine/boot_files.h"
 
 namespace kite {
 
@@ -91,18 +91,9 @@ Result<std::optional<FirmwareKernel>> read_kernel(MachineBuild& machine) {
   const MachineConfig& config = machine.config();
   if (config.firmware.empty() || (config.kernel.empty() && config.kernel_image.empty()))
     return std::optional<FirmwareKernel>();
-  std::vector<u8> kernel, initrd;
-  if (config.kernel_image.empty()) kernel = KITE_TRY(read_file(config.kernel, "kernel", GiB));
-  if (!config.initrd.empty())
-    initrd = KITE_TRY(read_file(config.initrd, "initrd", memory_size_of(config)));
-  BootRequest request;
-  request.kernel_name = config.kernel_image.empty() ? config.kernel : "the built-in kernel";
-  request.kernel = config.kernel_image.empty() ? kernel : config.kernel_image;
-  request.initrd_name = config.initrd;
-  request.initrd = initrd;
-  request.command_line = config.append;
+  const BootFiles files = KITE_TRY(read_boot_files(config));
   return std::optional(
-      KITE_TRY(plan_firmware_kernel(request, machine.firmware().ram.front().size)));
+      KITE_TRY(plan_firmware_kernel(files.request, machine.firmware().ram.front().size)));
 }
 
 }  // namespace
