@@ -58,7 +58,9 @@ void LocalApic::transfer(Archive& archive) {
   std::unique_lock lock(mutex_);
   archive.field("apic_base", apic_base_);
   archive.field("id", id_);
-  archive.field("tpr", tpr_);
+  u32 tpr = tpr_;
+  archive.field("tpr", tpr);
+  tpr_ = tpr;
   archive.field("ldr", ldr_);
   archive.field("dfr", dfr_);
   archive.field("svr", svr_);
@@ -111,7 +113,8 @@ u64 LocalApic::apic_base() {
 u8 LocalApic::processor_priority() const {
   const int highest = in_service_.highest();
   const u32 served = highest < 0 ? 0 : static_cast<u32>(highest) & 0xF0;
-  return static_cast<u8>((tpr_ & 0xF0) >= served ? tpr_ : served);
+  const u32 tpr = tpr_;
+  return static_cast<u8>((tpr & 0xF0) >= served ? tpr : served);
 }
 
 // With the APIC hardware-disabled LINT0 is the processor's INTR pin.
@@ -147,11 +150,6 @@ std::optional<u8> LocalApic::acknowledge() {
   update_pending();
   finish(std::move(lock));
   return vector;
-}
-
-u8 LocalApic::cr8() {
-  std::lock_guard lock(mutex_);
-  return static_cast<u8>(tpr_ >> 4);
 }
 
 void LocalApic::set_cr8(u8 value) {

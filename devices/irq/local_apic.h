@@ -83,7 +83,7 @@ class LocalApic : public Device, public IoHandler {
   // The processor's side.
   bool pending() const { return pending_.load(std::memory_order_acquire); }
   std::optional<u8> acknowledge();
-  u8 cr8();
+  u8 cr8() const { return static_cast<u8>(tpr_.load(std::memory_order_relaxed) >> 4); }
   void set_cr8(u8 value);
   // IA32_APIC_BASE, IA32_TSC_DEADLINE and 800h–8FFh; false means #GP.
   bool read_msr(u32 index, u64& value);
@@ -166,12 +166,12 @@ class LocalApic : public Device, public IoHandler {
   InterruptBus& bus_;
   LocalApicWiring& wiring_;
   std::atomic<bool> pending_{false};
+  std::atomic<u32> tpr_{0};  // written under mutex_
 
   std::mutex mutex_;  // guards everything below
   Outcome outcome_;
   u64 apic_base_ = 0;
   u32 id_ = 0;  // config_.apic_id, until in xAPIC mode the guest writes another
-  u32 tpr_ = 0;
   u32 ldr_ = 0;
   u32 dfr_ = 0;
   u32 svr_ = 0;
