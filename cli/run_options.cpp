@@ -32,7 +32,7 @@ constexpr const char* kFooter =
 
 // What needs more than a copy from the command line to the configuration.
 struct Texts {
-  std::string memory, memory_backend, cpus, serial, debug_console, timeout;
+  std::string memory, memory_backend, cpus, affinity, serial, debug_console, timeout;
   std::vector<std::string> expect, fail_on, devices, disks;
 };
 
@@ -74,6 +74,8 @@ void add_machine_options(CLI::App& app, RunOptions& options, Texts& given) {
        "Board (kite list machines; default microvm)");
   text(app, kMachine, "--cpu", machine.cpu, "MODEL", "Processor model (kite list cpus)");
   text(app, kMachine, "--cpus", given.cpus, "N", "Number of processors (default 1)");
+  text(app, kMachine, "--cpu-affinity", given.affinity, "SET[:SET...]",
+       "Host processors, such as 0,2-3, for each vCPU in turn, or one SET for all");
   texts(app, kMachine, "--device", given.devices, "NAME[,...]",
         "isa-debug-exit[,iobase=PORT][,iosize=COUNT] or pc-testdev, for test programs "
         "(repeatable)");
@@ -124,6 +126,7 @@ Result<> convert(const CLI::App& app, const Texts& given, MachineConfig& machine
   if (has("--cpus")) machine.cpus = KITE_TRY(parse_count(given.cpus));
   if (has("--serial"))
     machine.serial = KITE_TRY(named("--serial", parse_char_backend(given.serial)));
+  if (has("--cpu-affinity")) machine.affinity = KITE_TRY(parse_cpu_affinity(given.affinity));
   if (has("--debug-console"))
     machine.debug_console =
         KITE_TRY(named("--debug-console", parse_char_backend(given.debug_console)));

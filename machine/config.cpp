@@ -61,7 +61,7 @@ Result<> validate_cpus(const MachineConfig& config) {
     return fail(ErrorKind::kUsage, "--cpus {}: the {} machine has {} processor{}", config.cpus,
                 board->name, board->max_cpus, board->max_cpus == 1 ? "" : "s");
   }
-  return {};
+  return check_cpu_affinity(config.affinity, config.cpus);
 }
 
 // A test device's wires lead to interrupt controllers, and there is one exit port.

@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "base/types.h"
 #include "devices/host/char_backend.h"
+#include "machine/cpu_affinity.h"
 #include "machine/device_option.h"
 #include "memory/backend.h"
 
@@ -24,6 +25,7 @@ struct MachineConfig {
   std::string machine = "microvm";  // a name of boards()
   std::string cpu;                  // as find_cpu_model() reads it; empty: the default model
   unsigned cpus = 1;
+  CpuAffinity affinity;        // of the vCPUs' threads
   std::string accel = "auto";  // auto | kvm | tcg | a list such as kvm:tcg
 
   // What is booted: a file, or bytes that the program carries itself.

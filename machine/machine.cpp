@@ -119,6 +119,7 @@ Result<> FullMachine::build_board() {
   }
   MachineBuild build({config_, cpu_model_, clock_, control_, memory_, ports_, ram_, processors_,
                       chips_, *serial_, *debug_backend_, firmware_});
+    processors_.back()->thread().run_on(config_.affinity.of(index));
   return board->build(build);
 }
 

@@ -72,7 +72,9 @@ void VcpuThread::signal(Signal signal, u32 argument) {
 void VcpuThread::loop() {
   current_vcpu = this;
   trace::name_thread(name_);
-  while (wait_until_runnable()) {
+  const Result<> pinned = pin_this_thread(host_cpus_);
+  if (!pinned) owner_.vcpu_failed(*this, pinned.error());
+  while (pinned && wait_until_runnable()) {
     Result<Exit> exit = vcpu_->run(kNever);
     if (!exit) {
       owner_.vcpu_failed(*this, exit.error());

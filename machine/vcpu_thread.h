@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "accel/accelerator.h"
+#include "machine/cpu_affinity.h"
 
 namespace kite {
 
@@ -42,6 +43,8 @@ class VcpuThread {
 
   // Before start(). `interrupts` may be null; both outlive the thread's run.
   void attach(Vcpu& vcpu, InterruptPort* interrupts);
+  // Before start(): the thread runs on these host processors only.
+  void run_on(HostCpuSet cpus) { host_cpus_ = std::move(cpus); }
   void start();
   // Stops; signals vanish from now on.
   void detach();
@@ -79,6 +82,7 @@ class VcpuThread {
   Owner& owner_;
   Vcpu* vcpu_ = nullptr;
   InterruptPort* interrupts_ = nullptr;
+  HostCpuSet host_cpus_;  // empty: any
   std::thread thread_;
   std::atomic<bool> dead_{false};
   std::atomic<u64> revivals_{0};

@@ -173,6 +173,12 @@ TEST_F(BadInput, ASerialSocketNobodyListensOnIs74) {
   expect_run_error({"--serial", "unix:" + scratch.path("socket")}, 74, "cannot connect");
 }
 
+TEST_F(BadInput, HostProcessorsThatDoNotExistOrAreTooFewAreNamed) {
+  expect_run_error({"--cpu-affinity", "first"}, 64, "'first' is no number of a host processor");
+  expect_run_error({"--cpu-affinity", "0:0"}, 64, "2 sets of host processors for --cpus 1");
+  expect_run_error({"--cpu-affinity", "8191"}, 69, "--cpu-affinity: ");
+}
+
 TEST_F(BadInput, AMisspeltOptionIs64AndTheNearestIsNamed) {
   expect_run_error({"--memroy", "1G"}, 64, "did you mean '--memory'?");
   expect_run_error({"-append", "x"}, 64, "did you mean '--append'?");

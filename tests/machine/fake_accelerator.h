@@ -103,7 +103,7 @@ class FakeAccelerator {
   }
 
   static inline FakeProgram program_;
-  static constexpr AcceleratorKind kKind{"tcg", "does what the test says", probe, create};
+  static constexpr AcceleratorKind kKind{"tcg", "does what the test says", probe, create, 255};
   static constexpr const AcceleratorKind* kKinds[] = {&kKind};
 };
 
