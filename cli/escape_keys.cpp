@@ -9,18 +9,26 @@ constexpr u8 kEscape = 0x01;  // Ctrl-a
 }
 
 void EscapeKeys::filter(std::vector<u8>& typed) {
-  std::vector<u8> kept;
+  std::vector<u8> for_guest;
   for (u8 key : typed) {
-    if (std::exchange(escaped_, false)) {
-      if (key == kEscape) kept.push_back(key);
-      act(key);
-    } else if (key == kEscape) {
+    const bool escaped = std::exchange(escaped_, false);
+    if (!escaped && key == kEscape) {
       escaped_ = true;
+    } else if (escaped && key != kEscape) {
+      tell_monitor();
+      act(key);
     } else {
-      kept.push_back(key);
+      (monitor_ ? for_monitor_ : for_guest).push_back(key);
     }
   }
-  typed = std::move(kept);
+  tell_monitor();
+  typed = std::move(for_guest);
+}
+
+void EscapeKeys::tell_monitor() {
+  if (for_monitor_.empty()) return;
+  const std::vector<u8> keys = std::exchange(for_monitor_, {});
+  actions_.monitor_typed(keys);
 }
 
 void EscapeKeys::act(u8 key) {
@@ -34,7 +42,8 @@ void EscapeKeys::act(u8 key) {
       return actions_.help();
     case 'c':
     case 'C':
-      return actions_.monitor();
+      monitor_ = !monitor_;
+      return actions_.switched(monitor_);
     default:
       return;
   }

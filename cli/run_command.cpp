@@ -16,6 +16,7 @@
 #include "cli/stop_signals.h"
 #include "cli/terminal.h"
 #include "machine/machine.h"
+#include "machine/monitor.h"
 
 namespace kite {
 
@@ -24,7 +25,7 @@ namespace {
 constexpr const char* kKeys =
     "\nkite: Ctrl-a x  leave"
     "\nkite: Ctrl-a h  this list"
-    "\nkite: Ctrl-a c  the monitor (not there yet)"
+    "\nkite: Ctrl-a c  the monitor, and back to the guest"
     "\nkite: Ctrl-a Ctrl-a  send Ctrl-a to the guest\n";
 
 // The logging library would make missing folders and report errors in its own words.
@@ -53,24 +54,36 @@ class Run {
  private:
   Result<> prepare();
   void leave() { machine_->request_stop(0); }
-  static void say(const char* text) { std::fputs(text, stderr); }
+  void switch_keyboard(bool monitor);
+  static void say(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
 
   const RunOptions& options_;
   StopSignals signals_;
   EscapeKeys keys_{{.leave = [this] { leave(); },
                     .help = [] { say(kKeys); },
-                    .monitor = [] { say("\nkite: the monitor is not there yet\n"); }}};
+                    .switched = [this](bool monitor) { switch_keyboard(monitor); },
+                    .monitor_typed = [this](auto keys) { monitor_->type(keys); }}};
   std::atomic<bool> line_open_{false};
   std::unique_ptr<Machine> machine_;
+  std::optional<Monitor> monitor_;
 };
+
+// The guest's output goes on between the monitor's.
+void Run::switch_keyboard(bool monitor) {
+  if (!monitor) return say("\nkite: the keyboard is the guest's again\n");
+  say("\nkite: the monitor has the keyboard; Ctrl-a c goes back, `help` lists the commands\n");
+  monitor_->begin();
+}
 
 Result<> Run::prepare() {
   KITE_CHECK(open_outputs(options_));
   MachineOutside outside;
-  const bool on_stdio = options_.machine.serial.kind == CharConfig::Kind::kStdio;
+  constexpr auto kStdio = CharConfig::Kind::kStdio;
+  const bool on_stdio = options_.machine.serial.kind == kStdio;
   const bool interactive = on_stdio && terminal::usable();
   if (interactive) outside.stdin_filter = [this](std::vector<u8>& typed) { keys_.filter(typed); };
-  if (on_stdio && terminal::in_background()) forget_stdin();
+  const bool reads_stdin = on_stdio || options_.machine.monitor.kind == kStdio;
+  if (reads_stdin && terminal::in_background()) forget_stdin();
   if (on_stdio && ::isatty(STDOUT_FILENO)) {
     outside.console_observer = [this](std::span<const u8> bytes) {
       if (!bytes.empty()) line_open_ = bytes.back() != '\n';
@@ -78,7 +91,9 @@ Result<> Run::prepare() {
   }
   machine_ = KITE_TRY(Machine::create(options_.machine, std::move(outside)));
   complain(machine_->summary());
-  if (interactive) KITE_CHECK(terminal::enter_raw_mode());
+  if (!interactive) return {};
+  monitor_.emplace(machine_->monitor_target(), say, Monitor::Echo::kOn);
+  KITE_CHECK(terminal::enter_raw_mode());
   return {};
 }
 

@@ -24,7 +24,7 @@ constexpr const char* kFooter =
     "  kite run --firmware /usr/share/seabios/bios-256k.bin --disk system.iso\n"
     "  kite run --accel tcg --trace int,pio=trace.log --no-reboot vmlinux\n"
     "\n"
-    "On a terminal: Ctrl-a x leaves, Ctrl-a h lists the keys.\n"
+    "On a terminal: Ctrl-a x leaves, Ctrl-a c opens the monitor, Ctrl-a h lists the keys.\n"
     "Exit status: 0 the guest powered off or all that was expected appeared; 64-74 the host side\n"
     "failed; 100 panic; 101 triple fault; 102 timeout; 103 halted for good; 104 reset with\n"
     "--no-reboot; 106 --fail-on; 107 powered off before all --expect; 128 + n ended by signal n;\n"
@@ -32,7 +32,7 @@ constexpr const char* kFooter =
 
 // What needs more than a copy from the command line to the configuration.
 struct Texts {
-  std::string memory, memory_backend, cpus, affinity, serial, debug_console, timeout;
+  std::string memory, memory_backend, cpus, affinity, serial, debug_console, monitor, timeout;
   std::vector<std::string> expect, fail_on, devices, disks;
 };
 
@@ -90,6 +90,8 @@ void add_run_options(CLI::App& app, RunOptions& options, Texts& given) {
        "(default stdio)");
   text(app, kConsole, "--debug-console", given.debug_console, "WHERE",
        "Ports E9h and 402h, as --serial; stdio means stderr here (default null)");
+  text(app, kConsole, "--monitor", given.monitor, "WHERE",
+       "A command interpreter for the running machine: stdio, unix: or tcp: as --serial");
   text(app, kEnd, "--timeout", given.timeout, "SECONDS", "End the run after so long (102)");
   texts(app, kEnd, "--expect", given.expect, "REGEX",
         "End with 0 when this has appeared on the console (repeatable: all of them)");
@@ -124,12 +126,16 @@ Result<> convert(const CLI::App& app, const Texts& given, MachineConfig& machine
     machine.memory_backend =
         KITE_TRY(named("--memory-backend", parse_backend(given.memory_backend)));
   if (has("--cpus")) machine.cpus = KITE_TRY(parse_count(given.cpus));
+  if (has("--cpu-affinity")) machine.affinity = KITE_TRY(parse_cpu_affinity(given.affinity));
   if (has("--serial"))
     machine.serial = KITE_TRY(named("--serial", parse_char_backend(given.serial)));
-  if (has("--cpu-affinity")) machine.affinity = KITE_TRY(parse_cpu_affinity(given.affinity));
   if (has("--debug-console"))
     machine.debug_console =
         KITE_TRY(named("--debug-console", parse_char_backend(given.debug_console)));
+  if (has("--monitor")) {
+    machine.monitor = KITE_TRY(named("--monitor", parse_char_backend(given.monitor)));
+    machine.monitor.user = "monitor";
+  }
   if (has("--timeout")) machine.timeout = KITE_TRY(parse_seconds("--timeout", given.timeout));
   if (has("--initrd") && machine.initrd.empty())
     return fail(ErrorKind::kUsage, "--initrd: the name of the file is empty");

@@ -64,6 +64,21 @@ Result<> validate_cpus(const MachineConfig& config) {
   return check_cpu_affinity(config.affinity, config.cpus);
 }
 
+// stdio belongs to one of them; on a terminal, Ctrl-a c switches between them.
+Result<> validate_monitor(const MachineConfig& config) {
+  using Kind = CharConfig::Kind;
+  if (config.monitor.kind == Kind::kFile)
+    return fail(ErrorKind::kUsage,
+                "--monitor file:{}: nobody types commands into a file; expected stdio, unix: or "
+                "tcp:",
+                config.monitor.path);
+  if (config.monitor.kind == Kind::kStdio && config.serial.kind == Kind::kStdio)
+    return fail(ErrorKind::kUsage,
+                "--monitor stdio: the serial port is there; on a terminal Ctrl-a c switches to the "
+                "monitor, or give --serial another place");
+  return {};
+}
+
 // A test device's wires lead to interrupt controllers, and there is one exit port.
 Result<> validate_devices(const MachineConfig& config) {
   for (std::size_t i = 0; i < config.devices.size(); ++i)
@@ -142,6 +157,7 @@ Result<> validate(const MachineConfig& config) {
     return fail(ErrorKind::kUsage, "--timeout: expected more than 0 seconds");
   }
   KITE_CHECK(validate_devices(config));
+  KITE_CHECK(validate_monitor(config));
   KITE_CHECK(validate_patterns(config));
   if (!config.result_file.empty()) KITE_CHECK(check_result_file(config.result_file));
   return {};

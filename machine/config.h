@@ -43,6 +43,7 @@ struct MachineConfig {
 
   CharConfig serial{.kind = CharConfig::Kind::kStdio, .path = {}, .host = {}};  // COM1
   CharConfig debug_console;  // ports 402h and E9h; stdio here means stderr
+  CharConfig monitor;        // null: none
 
   std::vector<DeviceOption> devices;  // what is added to the board
 

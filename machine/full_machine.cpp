@@ -80,15 +80,19 @@ void FullMachine::reset(const std::string& source) {
                            fmt::format("the guest asked {} for a reset (--no-reboot)", source));
   }
   if (panic_seen_) return loop_->stop();  // a kernel that restarts itself after its panic
-  for (auto& processor : processors_) processor->thread().park();
+  static log::Limiter limiter;
+  if (limiter.allow()) log::info("the guest asked {} for a reset", source);
+  restart();
+}
+
+void FullMachine::restart() {
+  park_vcpus();
   control_.reset_begins();
   if (control_.ending()) return loop_->stop();  // it came while the vCPUs were on their way
   resets_++;
-  static log::Limiter limiter;
-  if (limiter.allow()) log::info("the guest asked {} for a reset", source);
   chips_.reset();
   if (Result<> entered = enter_boot_program(); !entered) return control_.fail(entered.error());
-  for (auto& processor : processors_) processor->thread().resume(true);
+  resume_vcpus(true);
 }
 
 Outcome FullMachine::settle() {
@@ -101,6 +105,7 @@ Outcome FullMachine::settle() {
   fill_in(outcome);
   if (serial_backend_) serial_backend_->flush(kFlushLimit);
   if (debug_backend_) debug_backend_->flush(kFlushLimit);
+  if (monitor_backend_) monitor_backend_->flush(kFlushLimit);
   return outcome;
 }
 

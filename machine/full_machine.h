@@ -16,11 +16,12 @@
 #include "machine/console_watch.h"
 #include "machine/machine.h"
 #include "machine/machine_build.h"
+#include "machine/monitor.h"
 #include "machine/run_control.h"
 
 namespace kite {
 
-class FullMachine final : public Machine, private VcpuThread::Owner {
+class FullMachine final : public Machine, private VcpuThread::Owner, private MonitorTarget {
  public:
   FullMachine(const MachineConfig& config, MachineOutside outside);
   ~FullMachine() override;
@@ -32,6 +33,7 @@ class FullMachine final : public Machine, private VcpuThread::Owner {
   EventLoop& loop() override { return *loop_; }
   const AcceleratorChoice& accelerator() const override { return choice_; }
   std::string summary() const override;
+  MonitorTarget& monitor_target() override { return *this; }
 
  private:
   // Steps of build().
@@ -46,10 +48,23 @@ class FullMachine final : public Machine, private VcpuThread::Owner {
   void review();
   void review_console();
   void reset(const std::string& source);
+  void restart();
   Outcome settle();
   RunControl::Ending judge();
   void fill_in(Outcome& outcome);
   void save(Outcome& outcome);
+
+  // MonitorTarget, in full_machine_monitor.cpp.
+  Status status() override;
+  std::vector<VcpuStatus> vcpus() override;
+  void stop_vcpus() override;
+  void continue_vcpus() override;
+  void reset_machine() override;
+  void quit() override;
+  Result<> move_to(std::string_view accelerator) override;
+  // Around what needs the vCPUs outside the guest. On the loop's thread.
+  void park_vcpus();
+  void resume_vcpus(bool new_state);
 
   // VcpuThread::Owner, on vCPU threads.
   void vcpu_shut_down(VcpuThread& vcpu) override;
@@ -68,7 +83,7 @@ class FullMachine final : public Machine, private VcpuThread::Owner {
   std::unique_ptr<EventLoop> loop_;
   RunControl control_;
   std::unique_ptr<ConsoleWatch> watch_;
-  std::unique_ptr<CharBackend> serial_backend_, debug_backend_;
+  std::unique_ptr<CharBackend> serial_backend_, debug_backend_, monitor_backend_;
   std::unique_ptr<ObservedCharBackend> serial_;
   HostMemory ram_;
   AddressSpace memory_;
@@ -87,6 +102,9 @@ class FullMachine final : public Machine, private VcpuThread::Owner {
   Nanos started_ = 0;
   unsigned resets_ = 0;
   bool panic_seen_ = false;
+  bool stopped_ = false;          // by a monitor
+  bool new_state_waits_ = false;  // a reset while stopped
+  std::unique_ptr<MonitorConsole> monitor_;
 };
 
 }  // namespace kite

@@ -93,6 +93,9 @@ Result<> FullMachine::open_consoles() {
     }
     debug_backend_ = *std::move(opened);
   }
+  if (config_.monitor.kind == CharConfig::Kind::kNull) return {};
+  monitor_backend_ = KITE_TRY(open_char_backend(config_.monitor, *loop_));
+  monitor_ = std::make_unique<MonitorConsole>(monitor_target(), *monitor_backend_);
   return {};
 }
 
@@ -116,10 +119,10 @@ Result<> FullMachine::build_board() {
   for (unsigned index = 0; index < config_.cpus; index++) {
     std::string name = config_.cpus > 1 ? fmt::format("vcpu {}", index) : "";
     processors_.push_back(std::make_unique<Processor>(index, owner, std::move(name)));
+    processors_.back()->thread().run_on(config_.affinity.of(index));
   }
   MachineBuild build({config_, cpu_model_, clock_, control_, memory_, ports_, ram_, processors_,
                       chips_, *serial_, *debug_backend_, firmware_});
-    processors_.back()->thread().run_on(config_.affinity.of(index));
   return board->build(build);
 }
 

@@ -10,6 +10,7 @@
 #include "base/event_loop.h"
 #include "machine/accelerators.h"
 #include "machine/config.h"
+#include "machine/monitor_target.h"
 #include "machine/outcome.h"
 
 namespace kite {
@@ -46,6 +47,9 @@ class Machine {
 
   // One line for stderr and the log: board, memory, processor, accelerator and why.
   virtual std::string summary() const = 0;
+
+  // For a Monitor on the I/O loop's thread, while run() is in progress.
+  virtual MonitorTarget& monitor_target() = 0;
 };
 
 // Boots the built-in self-test guest on config.accel; its own verdict is the outcome's status.

@@ -69,6 +69,11 @@ void VcpuThread::signal(Signal signal, u32 argument) {
   changed_.notify_all();
 }
 
+bool VcpuThread::is_halted() const {
+  std::lock_guard lock(mutex_);
+  return halted_;
+}
+
 void VcpuThread::loop() {
   current_vcpu = this;
   trace::name_thread(name_);

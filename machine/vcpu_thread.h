@@ -60,6 +60,8 @@ class VcpuThread {
   void signal(Signal signal, u32 argument = 0);
 
   unsigned index() const { return index_; }
+  // Sleeps in HLT. Any thread.
+  bool is_halted() const;
   bool is_dead() const { return dead_.load(); }
   // How often a signal came that ends even a dead halt.
   u64 revivals() const { return revivals_.load(); }
@@ -80,15 +82,15 @@ class VcpuThread {
   const unsigned index_;
   const std::string name_;
   Owner& owner_;
+  HostCpuSet host_cpus_;  // empty: any
   Vcpu* vcpu_ = nullptr;
   InterruptPort* interrupts_ = nullptr;
-  HostCpuSet host_cpus_;  // empty: any
   std::thread thread_;
   std::atomic<bool> dead_{false};
   std::atomic<u64> revivals_{0};
   std::optional<u64> final_rip_;  // written by the thread, read after it has ended
 
-  std::mutex mutex_;  // guards everything below
+  mutable std::mutex mutex_;  // guards everything below
   std::condition_variable changed_;
   bool park_requested_ = false;
   bool parked_ = false;

@@ -14,8 +14,9 @@ namespace {
 
 // Non-blocking so that a FIFO without a reader is an error here and not a hang; this open file is
 // nobody else's.
-Result<std::unique_ptr<CharBackend>> open_file(const std::string& path, EventLoop& loop) {
-  const std::string description = "serial file:" + path;
+Result<std::unique_ptr<CharBackend>> open_file(const CharConfig& config, EventLoop& loop) {
+  const std::string& path = config.path;
+  const std::string description = fmt::format("{} file:{}", config.user, path);
   UniqueFd fd(
       ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666));
   if (!fd.valid()) return fail_errno(ErrorKind::kIo, errno, description);
@@ -37,10 +38,10 @@ Result<std::unique_ptr<CharBackend>> open_char_backend(const CharConfig& config,
                                                        InputFilter stdin_filter) {
   switch (config.kind) {
     case CharConfig::Kind::kStdio:
-      return make_fd_backend(loop, STDIN_FILENO, STDOUT_FILENO, "serial stdio",
+      return make_fd_backend(loop, STDIN_FILENO, STDOUT_FILENO, config.user + " stdio",
                              std::move(stdin_filter));
     case CharConfig::Kind::kFile:
-      return open_file(config.path, loop);
+      return open_file(config, loop);
     case CharConfig::Kind::kUnix:
     case CharConfig::Kind::kTcp:
       return SocketCharBackend::create(config, loop);

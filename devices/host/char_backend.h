@@ -20,6 +20,7 @@ class CharReceiver {
   virtual ~CharReceiver() = default;
   virtual std::size_t room() = 0;                       // bytes it can take now
   virtual void receive(std::span<const u8> bytes) = 0;  // at most room() bytes, at least one
+  virtual void connected() {}                           // somebody new is at the far end
 };
 
 // A chip calls write() and resume() with its own lock held, so neither ever calls back into the
@@ -47,11 +48,12 @@ class CharBackend {
 struct CharConfig {
   enum class Kind { kNull, kStdio, kFile, kUnix, kTcp };
   Kind kind = Kind::kNull;
-  std::string path;     // file, unix
-  std::string host;     // tcp
-  u16 port = 0;         // tcp
-  bool server = false;  // unix, tcp: listen instead of connecting
-  bool wait = false;    // server: wait for the first client before the machine starts
+  std::string user = "serial";  // what it is for, in messages
+  std::string path;             // file, unix
+  std::string host;             // tcp
+  u16 port = 0;                 // tcp
+  bool server = false;          // unix, tcp: listen instead of connecting
+  bool wait = false;            // server: wait for the first client before the machine starts
 };
 
 // Parses null | stdio | file:PATH | unix:PATH[,server][,wait] | tcp:HOST:PORT[,server][,wait].

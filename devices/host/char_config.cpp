@@ -99,7 +99,7 @@ Result<CharConfig> parse_char_backend(std::string_view text) {
     KITE_CHECK(parse_tcp(rest, config));
   } else {
     const bool known = std::find(kKinds.begin(), kKinds.end(), kind) != kKinds.end();
-    return fail(ErrorKind::kUsage, "'{}' is no place for a serial port: {}{}", text, kExpected,
+    return fail(ErrorKind::kUsage, "'{}' is no place for a console: {}{}", text, kExpected,
                 known ? "" : suggestion(kind, kKinds));
   }
   return config;

@@ -85,13 +85,18 @@ void FdCharBackend::read_input() {
   deliver();
 }
 
+void FdCharBackend::announce_connection() {
+  std::lock_guard lock(receiver_mutex_);
+  if (receiver_) receiver_->connected();
+}
+
 void FdCharBackend::input_ended() {
   input_ = -1;
   update_watches();
 }
 
 void FdCharBackend::output_failed(int error) {
-  log::warning("{}: {}; what the guest writes is lost from here on", description_,
+  log::warning("{}: {}; what is written there is lost from here on", description_,
                std::generic_category().message(error));
   connected_ = false;
   draining_.clear();
@@ -194,8 +199,7 @@ void FdCharBackend::flush(Nanos limit) {
   drained_ = 0;
   incoming_.clear();
   if (lost_ != 0)
-    log::warning("{}: nobody read; {} bytes the guest wrote are lost", description_,
-                 std::exchange(lost_, 0));
+    log::warning("{}: nobody read; {} bytes are lost", description_, std::exchange(lost_, 0));
 }
 
 }  // namespace kite

@@ -35,6 +35,8 @@ class FdCharBackend : public CharBackend {
  protected:
   EventLoop& loop() { return loop_; }
   const std::string& description() const { return description_; }
+  // Tells the receiver.
+  void announce_connection();
   // The far end has closed, or reading failed. On the loop's thread.
   virtual void input_ended();
   // Writing failed for good. On the loop's thread.

@@ -17,8 +17,9 @@ namespace kite {
 namespace {
 
 std::string describe(const CharConfig& config) {
-  if (config.kind == CharConfig::Kind::kUnix) return fmt::format("serial unix:{}", config.path);
-  return fmt::format("serial tcp:{}:{}", config.host, config.port);
+  if (config.kind == CharConfig::Kind::kUnix)
+    return fmt::format("{} unix:{}", config.user, config.path);
+  return fmt::format("{} tcp:{}:{}", config.user, config.host, config.port);
 }
 
 UniqueFd make_socket(int family, int type, int protocol) {
@@ -130,6 +131,7 @@ void SocketCharBackend::accept_client() {
   ::fcntl(client.get(), F_SETFD, FD_CLOEXEC);
   loop().unwatch(listener_.get());
   own(std::move(client), true);
+  announce_connection();
 }
 
 void SocketCharBackend::hang_up() {

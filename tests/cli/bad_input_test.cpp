@@ -173,6 +173,13 @@ TEST_F(BadInput, ASerialSocketNobodyListensOnIs74) {
   expect_run_error({"--serial", "unix:" + scratch.path("socket")}, 74, "cannot connect");
 }
 
+TEST_F(BadInput, AMonitorThatHasNoPlaceIsNamed) {
+  expect_run_error({"--monitor", "stdio"}, 64, "Ctrl-a c switches to the monitor");
+  expect_run_error({"--monitor", "file:x"}, 64, "nobody types commands into a file");
+  expect_run_error({"--monitor", "unix:" + scratch.path("none")}, 74, "monitor unix:");
+  expect_run_error({"--monitor", "screen"}, 64, "--monitor: 'screen' is no place for a console");
+}
+
 TEST_F(BadInput, HostProcessorsThatDoNotExistOrAreTooFewAreNamed) {
   expect_run_error({"--cpu-affinity", "first"}, 64, "'first' is no number of a host processor");
   expect_run_error({"--cpu-affinity", "0:0"}, 64, "2 sets of host processors for --cpus 1");

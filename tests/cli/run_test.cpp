@@ -113,6 +113,14 @@ TEST_F(Run, TheAcceleratorAndTheReasonAreOnStderr) {
   EXPECT_THAT(run(guest::power_off()).err, HasSubstr("kite: microvm, 512 MiB"));
 }
 
+TEST_F(Run, TheMonitorOnStdioTakesCommandsFromAPipe) {
+  const Finished result = run(guest::spin(), {"--serial", "null", "--monitor", "stdio"},
+                              {.input = "status\nfly\nquit\n"});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("(kite) running, up "));
+  EXPECT_THAT(result.out, HasSubstr("(kite) there is no command 'fly'"));
+}
+
 TEST_F(Run, TheConsoleGoesToAFile) {
   const std::string console = scratch.path("console");
   const Finished result =

@@ -187,13 +187,34 @@ TEST_F(Terminal, CtrlAHListsTheKeys) {
   expect_end(0);
 }
 
-TEST_F(Terminal, CtrlACSaysThatThereIsNoMonitorYet) {
-  start(waiting_guest());
-  session.type(
-      "\x01"
-      "c");
-  EXPECT_TRUE(session.wait_for("monitor is not there yet")) << session.screen;
+constexpr std::string_view kSwitch =
+    "\x01"
+    "c";
+
+TEST_F(Terminal, CtrlACOpensTheMonitorAndGoesBackToTheGuest) {
+  start(guest::echo());
+  session.type(kSwitch);
+  EXPECT_TRUE(session.wait_for("(kite) ")) << session.screen;
+  session.type("statux\x7fs\r");  // is not the guest's
+  EXPECT_TRUE(session.wait_for("running, up")) << session.screen;
+  session.type("stop\rstatus\r");
+  EXPECT_TRUE(session.wait_for("stopped, up")) << session.screen;
+  session.type("cont\r");
+  session.type(kSwitch);
+  EXPECT_TRUE(session.wait_for("the guest's again")) << session.screen;
+  session.type("<hello>");
+  EXPECT_TRUE(session.wait_for("<hello>")) << session.screen;
   session.type("\x01x");
+  expect_end(0);
+}
+
+// All in one piece, as a terminal's paste has it.
+TEST_F(Terminal, TheMonitorGetsWhatStandsBetweenTheTwoSwitches) {
+  start(guest::echo());
+  session.type("<1" + std::string(kSwitch) + "cpus\r" + std::string(kSwitch) + "2>");
+  EXPECT_TRUE(session.wait_for("vCPU 0: ")) << session.screen;
+  EXPECT_TRUE(session.wait_for("2>")) << session.screen;
+  session.type(std::string(kSwitch) + "quit\r");
   expect_end(0);
 }
 
