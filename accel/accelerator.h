@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "accel/x86/chip_state.h"
 #include "accel/x86/cpu_model.h"
 #include "accel/x86/state.h"
 #include "base/clock.h"
@@ -89,6 +90,37 @@ class Vcpu {
   virtual std::optional<u64> instructions() const { return std::nullopt; }
 };
 
+// Interrupt controllers and 8254 that an accelerator has within itself, so that interrupts reach a
+// vCPU without its coming out: 8259 pair, I/O APIC, local APICs (as part of each vCPU), 8254 with
+// port 61h. The guest's accesses to them never reach the machine's ports and address space.
+//
+// Interrupts have the numbers of the ISA wires and, from 16 on, of the I/O APIC's inputs. ISA wire
+// 0 leads to IR 0 and input 2, wire 2 nowhere, every other to the IR and the input of its number.
+class InterruptChips {
+ public:
+  static constexpr unsigned kInterrupts = 24;
+
+  virtual ~InterruptChips() = default;
+  // A wire's level. Any thread.
+  virtual void set_irq(unsigned number, bool level) = 0;
+  // A write of `data` to `address` by a bus master (SDM 3A 11.11). Any thread.
+  virtual void send_msi(u64 address, u32 data) = 0;
+  // The HPET takes the 8254's place on wire 0, or gives it back. Any thread.
+  virtual void set_hpet_replaces(bool on) = 0;
+
+  // While no vCPU runs. Before the vCPUs' state() is asked for, so that no interrupt falls between.
+  virtual Result<ChipStates> save() = 0;
+  // While no vCPU runs, after the vCPUs' set_state(). `levels`: of the wires, by number; those that
+  // are up stay up without a new edge.
+  virtual Result<> load(const ChipStates& states, u32 levels) = 0;
+};
+
+// What the user may choose about an accelerator, by `--accel NAME,property=value`.
+struct AcceleratorOptions {
+  // kvm, "kernel-irqchip": Accelerator::chips(). Unset: where the host has them.
+  std::optional<bool> kernel_irqchip;
+};
+
 // What an accelerator needs to make a machine's processors.
 struct AcceleratorConfig {
   AddressSpace& memory;
@@ -97,6 +129,7 @@ struct AcceleratorConfig {
   const CpuModel& model;
   Nanos epoch = 0;    // Unix time when the clock stood at 0, for the guest's paravirtual clock
   unsigned cpus = 1;  // how many processors will be made
+  AcceleratorOptions options = {};
 };
 
 class Accelerator {
@@ -104,6 +137,10 @@ class Accelerator {
   virtual ~Accelerator() = default;
   virtual std::string_view name() const = 0;  // "tcg", "kvm"
   virtual Result<std::unique_ptr<Vcpu>> create_vcpu(const VcpuConfig& config) = 0;
+  // Null: the machine's own serve the guest, by InterruptPort. Else the vCPUs make no use of their
+  // InterruptPort: HLT is waited for inside Vcpu::run, and INIT, SIPI and NMI between processors
+  // are not the machine's business.
+  virtual InterruptChips* chips() { return nullptr; }
 };
 
 // One kind of accelerator, as `kite list accels` shows it.
@@ -112,7 +149,8 @@ struct AcceleratorKind {
   std::string_view description;
   Result<> (*probe)();  // success: usable on this host; else why not
   Result<std::unique_ptr<Accelerator>> (*create)(const AcceleratorConfig& config);
-  unsigned max_cpus = 1;  // how many processors it can run
+  // How many processors it can run on this host; asked only where it is usable.
+  unsigned (*max_cpus)() = [] { return 1u; };
 };
 
 }  // namespace kite

@@ -1,8 +1,10 @@
 #include "machine/accelerators.h"
 
+#include <array>
 #include <vector>
 
 #include "accel/tcg/tcg.h"
+#include "machine/accelerator_option.h"
 #include "machine/speed_probe.h"
 #ifdef KITE_HAS_KVM
 #include "accel/kvm/kvm.h"
@@ -22,16 +24,6 @@ const AcceleratorKind* find(std::string_view name, Kinds kinds) {
   return nullptr;
 }
 
-std::vector<std::string_view> split(std::string_view text) {
-  std::vector<std::string_view> words;
-  for (std::size_t end = 0; end != text.npos; text.remove_prefix(end + 1)) {
-    end = text.find(':');
-    words.push_back(text.substr(0, end));
-    if (end == text.npos) break;
-  }
-  return words;
-}
-
 std::string names(Kinds kinds) {
   std::string text = "auto";
   for (const AcceleratorKind* kind : kinds) text += fmt::format(", {}", kind->name);
@@ -43,19 +35,20 @@ bool is_known(std::string_view name, Kinds kinds) {
   return name == "kvm" || name == "tcg" || find(name, kinds) != nullptr;
 }
 
-// Empty where the kind runs that many.
+// Empty where the kind runs that many. Only of a usable one.
 std::string too_many(const AcceleratorKind& kind, unsigned cpus) {
-  if (cpus <= kind.max_cpus) return "";
-  return fmt::format("{} runs {} processor{} in this version of Kite, not {}", kind.name,
-                     kind.max_cpus, kind.max_cpus == 1 ? "" : "s", cpus);
+  const unsigned most = kind.max_cpus();
+  if (cpus <= most) return "";
+  return fmt::format("{} runs {} processor{} on this host, not {}", kind.name, most,
+                     most == 1 ? "" : "s", cpus);
 }
 
 std::string why_not(std::string_view name, Kinds kinds, unsigned cpus) {
   const AcceleratorKind* kind = find(name, kinds);
   if (kind == nullptr) return fmt::format("{} is not part of this build", name);
-  if (std::string reason = too_many(*kind, cpus); !reason.empty()) return reason;
-  Result<> usable = kind->probe();
-  return usable ? "" : fmt::format("{} is not usable: {}", name, usable.error().message);
+  if (Result<> usable = kind->probe(); !usable)
+    return fmt::format("{} is not usable: {}", name, usable.error().message);
+  return too_many(*kind, cpus);
 }
 
 std::string slow_speed(u64 instructions_per_second) {
@@ -65,11 +58,7 @@ std::string slow_speed(u64 instructions_per_second) {
 
 // What stands between KVM and being the better choice, or what speaks for it.
 bool is_worth_it(const AcceleratorKind& kvm, unsigned cpus, std::string& reason) {
-  if (reason = too_many(kvm, cpus); !reason.empty()) return false;
-  if (Result<> usable = kvm.probe(); !usable) {
-    reason = fmt::format("{} is not usable: {}", kvm.name, usable.error().message);
-    return false;
-  }
+  if (reason = why_not(kvm.name, std::array{&kvm}, cpus); !reason.empty()) return false;
   Result<u64> speed = measure_speed(kvm);
   if (!speed) {
     reason = fmt::format("{} is not usable: {}", kvm.name, speed.error().message);
@@ -86,12 +75,12 @@ bool is_worth_it(const AcceleratorKind& kvm, unsigned cpus, std::string& reason)
 Result<AcceleratorChoice> choose_automatically(Kinds kinds, unsigned cpus) {
   std::string reason = "kvm is not part of this build";
   const AcceleratorKind* kvm = find("kvm", kinds);
-  if (kvm != nullptr && is_worth_it(*kvm, cpus, reason)) return AcceleratorChoice{kvm, reason};
+  if (kvm != nullptr && is_worth_it(*kvm, cpus, reason)) return AcceleratorChoice{kvm, reason, {}};
   const AcceleratorKind* tcg = find("tcg", kinds);
-  if (tcg != nullptr && too_many(*tcg, cpus).empty()) return AcceleratorChoice{tcg, reason};
+  if (tcg != nullptr && too_many(*tcg, cpus).empty()) return AcceleratorChoice{tcg, reason, {}};
   // A build without an interpreter takes a slow KVM rather than none.
-  if (kvm != nullptr && too_many(*kvm, cpus).empty() && kvm->probe())
-    return AcceleratorChoice{kvm, "nothing else is built in"};
+  if (kvm != nullptr && kvm->probe() && too_many(*kvm, cpus).empty())
+    return AcceleratorChoice{kvm, "nothing else is built in", {}};
   return fail(ErrorKind::kUnavailable, "--accel auto: no accelerator is usable: {}", reason);
 }
 
@@ -109,11 +98,12 @@ Kinds accelerator_kinds() {
 
 Result<> check_accelerator_list(std::string_view text, Kinds kinds) {
   if (text == "auto") return {};
-  for (std::string_view word : split(text)) {
-    if (!is_known(word, kinds)) {
-      return fail(ErrorKind::kUsage, "--accel {}: '{}' is no accelerator; there are {}", text, word,
-                  names(kinds));
+  for (const AcceleratorWish& wish : split_accelerators(text)) {
+    if (!is_known(wish.name, kinds)) {
+      return fail(ErrorKind::kUsage, "--accel {}: '{}' is no accelerator; there are {}", text,
+                  wish.name, names(kinds));
     }
+    KITE_CHECK(options_of(wish));
   }
   return {};
 }
@@ -122,11 +112,11 @@ Result<AcceleratorChoice> choose_accelerator(std::string_view text, Kinds kinds,
   KITE_CHECK(check_accelerator_list(text, kinds));
   if (text == "auto") return choose_automatically(kinds, cpus);
   std::string reasons;
-  for (std::string_view word : split(text)) {
-    std::string reason = why_not(word, kinds, cpus);
+  for (const AcceleratorWish& wish : split_accelerators(text)) {
+    std::string reason = why_not(wish.name, kinds, cpus);
     if (reason.empty()) {
       reason = reasons.empty() ? fmt::format("--accel {}", text) : reasons;
-      return AcceleratorChoice{find(word, kinds), reason};
+      return AcceleratorChoice{find(wish.name, kinds), reason, KITE_TRY(options_of(wish))};
     }
     reasons += (reasons.empty() ? "" : "; ") + reason;
   }

@@ -15,9 +15,11 @@ std::span<const AcceleratorKind* const> accelerator_kinds();
 struct AcceleratorChoice {
   const AcceleratorKind* kind = nullptr;
   std::string reason;  // one line
+  AcceleratorOptions options = {};
 };
 
-// `text` is "auto", a name, or a list such as "kvm:tcg" of which the first usable one is taken.
+// `text` is "auto", a name with its properties ("kvm,kernel-irqchip=off"), or a list such as
+// "kvm:tcg" of which the first usable one is taken.
 // "auto" takes KVM only if a measured probe finds it faster than the interpreter. One that cannot
 // run `cpus` processors is not usable.
 Result<AcceleratorChoice> choose_accelerator(

@@ -37,6 +37,7 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
 
  private:
   // Steps of build().
+  Result<AcceleratorOptions> accelerator_options();
   Result<> open_consoles();
   Result<> allocate_memory();
   Result<> build_board();

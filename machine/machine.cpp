@@ -63,11 +63,21 @@ Result<> FullMachine::build() {
   choice_ = KITE_TRY(choose_accelerator(config_.accel, outside_.accelerators, config_.cpus));
   KITE_CHECK(open_consoles());
   KITE_CHECK(allocate_memory());
-  accelerator_ = KITE_TRY(choice_.kind->create(
-      {memory_, ports_, clock_, cpu_model_, unix_time_now() - clock_.now(), config_.cpus}));
+  accelerator_ = KITE_TRY(
+      choice_.kind->create({memory_, ports_, clock_, cpu_model_, unix_time_now() - clock_.now(),
+                            config_.cpus, KITE_TRY(accelerator_options())}));
   KITE_CHECK(build_board());
   KITE_CHECK(create_processors());
   return enter_boot_program();
+}
+
+// The boards wire their own interrupt controllers.
+Result<AcceleratorOptions> FullMachine::accelerator_options() {
+  AcceleratorOptions options = choice_.options;
+  if (options.kernel_irqchip.value_or(false))
+    return fail(ErrorKind::kUnavailable, "--accel kvm,kernel-irqchip=on: no board has that yet");
+  options.kernel_irqchip = false;
+  return options;
 }
 
 Result<> FullMachine::open_consoles() {

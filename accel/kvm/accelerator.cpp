@@ -27,19 +27,31 @@ Result<UniqueFd> create_vm(int device) {
   }
 }
 
+// Shall the interrupt controllers be KVM's?
+Result<bool> decide_kernel_chips(const Capabilities& can, const AcceleratorOptions& options) {
+  const bool wanted = options.kernel_irqchip.value_or(can.irqchip);
+  if (wanted && !can.irqchip) {
+    return fail(ErrorKind::kUnavailable,
+                "KVM on this host has no interrupt controllers, or is too old for Kite's use of "
+                "them: kernel-irqchip=off does without");
+  }
+  return wanted;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Accelerator>> KvmAccelerator::create(const AcceleratorConfig& config) {
   Device device = KITE_TRY(open_device("/dev/kvm"));
+  const bool kernel_chips = KITE_TRY(decide_kernel_chips(device.capabilities, config.options));
   std::vector<std::string_view> missing;
-  CpuModel model = KITE_TRY(usable_model(device, config.model, missing));
+  CpuModel model = KITE_TRY(usable_model(device, config.model, kernel_chips, missing));
   if (!missing.empty()) {
     log::info("KVM on this host cannot give the guest: {}", fmt::join(missing, " "));
   }
   UniqueFd vm = KITE_TRY(create_vm(device.fd.get()));
   std::unique_ptr<KvmAccelerator> accelerator(
       new KvmAccelerator(config, std::move(device), std::move(vm), std::move(model)));
-  KITE_CHECK(accelerator->set_up_vm());
+  KITE_CHECK(accelerator->set_up_vm(kernel_chips));
   accelerator->memory_.add_listener(*accelerator->slots_);
   KITE_CHECK(accelerator->slots_->health());
   return accelerator;
@@ -61,7 +73,7 @@ KvmAccelerator::~KvmAccelerator() {
   memory_.remove_listener(*slots_);
 }
 
-Result<> KvmAccelerator::set_up_vm() {
+Result<> KvmAccelerator::set_up_vm(bool kernel_chips) {
   u64 identity = kIdentityMapAddress;
   ::ioctl(vm_.get(), KVM_SET_IDENTITY_MAP_ADDR, &identity);  // has a default where it is missing
   if (::ioctl(vm_.get(), KVM_SET_TSS_ADDR, kTssAddress) < 0) {
@@ -73,11 +85,13 @@ Result<> KvmAccelerator::set_up_vm() {
     enable.args[0] = 1;
     ::ioctl(vm_.get(), KVM_ENABLE_CAP, &enable);
   }
+  if (kernel_chips) chips_ = KITE_TRY(KernelChips::create(vm_.get(), device_.capabilities));
   return route_msrs();
 }
 
-// The interrupt controller is the machine's: accesses to its MSRs come out of KVM_RUN. The x2APIC
-// range does by itself, because KVM knows no local APIC here and finds the registers invalid.
+// Where the interrupt controller is the machine's, accesses to its MSRs come out of KVM_RUN. The
+// x2APIC range does by itself, because KVM knows no local APIC there and finds the registers
+// invalid.
 Result<> KvmAccelerator::route_msrs() {
   if (!device_.capabilities.user_space_msr || !device_.capabilities.msr_filter) return {};
   kvm_enable_cap enable{};
@@ -87,6 +101,7 @@ Result<> KvmAccelerator::route_msrs() {
   if (::ioctl(vm_.get(), KVM_ENABLE_CAP, &enable) < 0) {
     return fail_errno(ErrorKind::kUnavailable, errno, "KVM refuses exits for MSRs");
   }
+  if (chips_) return {};
   u8 deny = 0;  // a clear bit denies
   kvm_msr_filter filter{};
   filter.flags = KVM_MSR_FILTER_DEFAULT_ALLOW;

@@ -5,6 +5,7 @@
 #include "accel/kvm/cpuid.h"
 #include "accel/kvm/device.h"
 #include "accel/kvm/gate.h"
+#include "accel/kvm/irqchip.h"
 #include "accel/kvm/slots.h"
 
 namespace kite::kvm {
@@ -16,6 +17,7 @@ class KvmAccelerator : public Accelerator {
 
   std::string_view name() const override { return "kvm"; }
   Result<std::unique_ptr<Vcpu>> create_vcpu(const VcpuConfig& config) override;
+  InterruptChips* chips() override { return chips_.get(); }
 
   // For the vCPUs, which never outlive the accelerator.
   const Device& device() const { return device_; }
@@ -28,7 +30,7 @@ class KvmAccelerator : public Accelerator {
 
  private:
   KvmAccelerator(const AcceleratorConfig& config, Device device, UniqueFd vm, CpuModel model);
-  Result<> set_up_vm();
+  Result<> set_up_vm(bool kernel_chips);
   Result<> route_msrs();
 
   Device device_;
@@ -39,6 +41,7 @@ class KvmAccelerator : public Accelerator {
   Clock& clock_;
   Gate gate_;
   std::unique_ptr<Slots> slots_;
+  std::unique_ptr<KernelChips> chips_;  // null: the machine's own
 };
 
 }  // namespace kite::kvm

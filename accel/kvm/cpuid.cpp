@@ -10,7 +10,7 @@ namespace kite::kvm {
 namespace {
 
 // Features that are Kite's or KVM's own doing, whatever the host's processor has.
-bool is_provided(Feature feature, const Capabilities& capabilities) {
+bool is_provided(Feature feature, const Capabilities& capabilities, bool kernel_chips) {
   switch (feature) {
     case Feature::kHypervisor:
     case Feature::kArat:
@@ -18,7 +18,10 @@ bool is_provided(Feature feature, const Capabilities& capabilities) {
     case Feature::kApic:
       return true;
     case Feature::kX2apic:
+      if (kernel_chips) return false;  // KVM_GET_SUPPORTED_CPUID tells
+      [[fallthrough]];
     case Feature::kTscDeadline:  // both are MSRs of Kite's own local APIC
+      if (kernel_chips) return capabilities.tsc_deadline;
       return capabilities.user_space_msr && capabilities.msr_filter;
     default:
       return false;
@@ -95,12 +98,13 @@ void CpuidTable::add(const kvm_cpuid_entry2& entry) {
   ++count;
 }
 
-Result<CpuModel> usable_model(const Device& device, const CpuModel& model,
+Result<CpuModel> usable_model(const Device& device, const CpuModel& model, bool kernel_chips,
                               std::vector<std::string_view>& missing) {
   std::vector<kvm_cpuid_entry2> entries = KITE_TRY(supported(device.fd.get()));
   CpuModel usable = model;
   for (const FeatureName& known : feature_names()) {
-    if (!model.has(known.feature) || is_provided(known.feature, device.capabilities)) continue;
+    if (!model.has(known.feature)) continue;
+    if (is_provided(known.feature, device.capabilities, kernel_chips)) continue;
     if (is_supported(entries, known.feature)) continue;
     usable.set(known.feature, false);
     missing.push_back(known.name);

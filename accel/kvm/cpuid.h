@@ -24,7 +24,8 @@ class CpuidTable {
 };
 
 // The model with the features this KVM cannot give switched off; `missing` gets their names.
-Result<CpuModel> usable_model(const Device& device, const CpuModel& model,
+// `kernel_chips`: the local APICs are KVM's.
+Result<CpuModel> usable_model(const Device& device, const CpuModel& model, bool kernel_chips,
                               std::vector<std::string_view>& missing);
 
 CpuidTable cpuid_of(const CpuModel& model, u32 apic_id, u64 tsc_khz);

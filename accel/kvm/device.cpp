@@ -75,6 +75,11 @@ bool has(int fd, int capability) {
   return ::ioctl(fd, KVM_CHECK_EXTENSION, capability) > 0;
 }
 
+u32 amount(int fd, int capability, u32 otherwise) {
+  const int told = ::ioctl(fd, KVM_CHECK_EXTENSION, capability);
+  return told > 0 ? static_cast<u32>(told) : otherwise;
+}
+
 Capabilities capabilities_of(int fd) {
   Capabilities found;
   found.readonly_memory = has(fd, KVM_CAP_READONLY_MEM);
@@ -86,9 +91,16 @@ Capabilities capabilities_of(int fd) {
   found.tsc_control = has(fd, KVM_CAP_TSC_CONTROL);
   found.user_nmi = has(fd, KVM_CAP_USER_NMI);
   found.exception_payload = has(fd, KVM_CAP_EXCEPTION_PAYLOAD);
-  if (int slots = ::ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS); slots > 0) {
-    found.memory_slots = static_cast<u32>(slots);
-  }
+  found.irqchip = has(fd, KVM_CAP_IRQCHIP) && has(fd, KVM_CAP_IRQ_ROUTING) &&
+                  has(fd, KVM_CAP_PIT2) && has(fd, KVM_CAP_PIT_STATE2) &&
+                  has(fd, KVM_CAP_SIGNAL_MSI) && has(fd, KVM_CAP_MP_STATE);
+  found.tsc_deadline = has(fd, KVM_CAP_TSC_DEADLINE_TIMER);
+  found.x2apic_ids = has(fd, KVM_CAP_X2APIC_API);
+  found.reinject_control = has(fd, KVM_CAP_REINJECT_CONTROL);
+  found.memory_slots = amount(fd, KVM_CAP_NR_MEMSLOTS, found.memory_slots);
+  // Documentation/virt/kvm/api.rst, KVM_CREATE_VCPU: what to assume where one is not told.
+  found.recommended_vcpus = amount(fd, KVM_CAP_NR_VCPUS, found.recommended_vcpus);
+  found.max_vcpus = amount(fd, KVM_CAP_MAX_VCPUS, found.recommended_vcpus);
   return found;
 }
 

@@ -21,7 +21,13 @@ struct Capabilities {
   bool tsc_control = false;
   bool user_nmi = false;
   bool exception_payload = false;
+  bool irqchip = false;  // interrupt controllers and 8254 in the kernel, with all that Kite uses
+  bool tsc_deadline = false;  // of the local APICs in the kernel
+  bool x2apic_ids = false;    // identifiers of 32 bits, and no 8-bit broadcasts in x2APIC mode
+  bool reinject_control = false;
   u32 memory_slots = 32;  // what KVM promises at least
+  u32 recommended_vcpus = 4;
+  u32 max_vcpus = 4;
 };
 
 struct Device {

@@ -185,7 +185,7 @@ Result<> set(int fd, unsigned long request, const void* data, const char* what) 
   return fail_errno(ErrorKind::kInternal, errno, fmt::format("KVM refuses a vCPU's {}", what));
 }
 
-kvm_sregs sregs_of(const X86State& state, u64 apic_base) {
+kvm_sregs sregs_of(const X86State& state, const ApicRegisters& apic) {
   kvm_sregs sregs{};
   for (unsigned i = 0; i < 6; ++i) sregs.*kSegments[i] = to_kvm(state.segments[i]);
   sregs.ldt = to_kvm(state.ldtr);
@@ -197,7 +197,8 @@ kvm_sregs sregs_of(const X86State& state, u64 apic_base) {
   sregs.cr3 = state.cr3;
   sregs.cr4 = state.cr4;
   sregs.efer = state.efer;
-  sregs.apic_base = apic_base;
+  sregs.apic_base = apic.base;
+  sregs.cr8 = apic.cr8;
   return sregs;
 }
 
@@ -248,8 +249,15 @@ X86State read_state(int fd, const Device& device) {
   return state;
 }
 
-Result<> write_state(int fd, const Device& device, const X86State& state, u64 apic_base) {
-  const kvm_sregs sregs = sregs_of(state, apic_base);
+ApicRegisters read_apic_registers(int fd) {
+  kvm_sregs sregs{};
+  ::ioctl(fd, KVM_GET_SREGS, &sregs);
+  return {.base = sregs.apic_base, .cr8 = sregs.cr8};
+}
+
+Result<> write_state(int fd, const Device& device, const X86State& state,
+                     const ApicRegisters& apic) {
+  const kvm_sregs sregs = sregs_of(state, apic);
   const kvm_regs regs = regs_of(state);
   KITE_CHECK(set(fd, KVM_SET_SREGS, &sregs, "segments and control registers"));
   KITE_CHECK(set(fd, KVM_SET_REGS, &regs, "registers"));

@@ -9,9 +9,17 @@
 
 namespace kite::kvm {
 
-// `fd` is a vCPU's. MpState is the caller's own: KVM without its interrupt controllers has none.
+// What KVM keeps of the local APIC among the registers of KVM_SET_SREGS.
+struct ApicRegisters {
+  u64 base = 0;  // IA32_APIC_BASE
+  u64 cr8 = 0;
+};
+ApicRegisters read_apic_registers(int fd);
+
+// `fd` is a vCPU's. MpState and the local APIC are the caller's business.
 X86State read_state(int fd, const Device& device);
-Result<> write_state(int fd, const Device& device, const X86State& state, u64 apic_base);
+Result<> write_state(int fd, const Device& device, const X86State& state,
+                     const ApicRegisters& apic);
 
 std::optional<u64> read_msr(int fd, u32 index);
 bool write_msr(int fd, u32 index, u64 value);

@@ -33,9 +33,19 @@ Result<std::unique_ptr<Vcpu>> KvmVcpu::create(KvmAccelerator& accelerator, const
   return vcpu;
 }
 
+namespace {
+
+VcpuConfig without_interrupts(VcpuConfig config, bool without) {
+  if (without) config.interrupts = nullptr;
+  return config;
+}
+
+}  // namespace
+
 KvmVcpu::KvmVcpu(KvmAccelerator& accelerator, const VcpuConfig& config, UniqueFd fd, RunPage page)
     : accelerator_(accelerator),
-      config_(config),
+      apic_in_kernel_(accelerator.chips() != nullptr),
+      config_(without_interrupts(config, apic_in_kernel_)),
       fd_(std::move(fd)),
       page_(std::move(page)),
       run_(page_.run()),
@@ -123,6 +133,10 @@ std::optional<Exit> KvmVcpu::reason_to_leave(Nanos deadline) {
 }
 
 Result<> KvmVcpu::take_signals() {
+  if (apic_in_kernel()) {  // INIT and SIPI are KVM's
+    if (nmi_.load() && nmi_.exchange(false)) ::ioctl(fd_.get(), KVM_NMI, 0);
+    return {};
+  }
   if (init_.load() && init_.exchange(false)) {
     KITE_CHECK(finish_access());
     X86State now = state();
@@ -226,13 +240,13 @@ Result<> KvmVcpu::finish_access() {
 X86State KvmVcpu::state() {
   X86State state = read_state(fd_.get(), accelerator_.device());
   state.mp_state = mp_state_;
+  if (apic_in_kernel()) read_apic(state);
   return state;
 }
 
 Result<> KvmVcpu::set_state(const X86State& state) {
-  u64 apic_base = msr::kApicBaseDefault | msr::kApicBaseEnable | msr::kApicBaseBsp;
-  if (config_.interrupts) config_.interrupts->read_msr(msr::kApicBase, apic_base);
-  KITE_CHECK(write_state(fd_.get(), accelerator_.device(), state, apic_base));
+  KITE_CHECK(write_state(fd_.get(), accelerator_.device(), state, apic_registers(state)));
+  if (apic_in_kernel()) return write_apic(state);
   mp_state_ = state.mp_state;
   // Known until KVM_RUN says it again.
   run_.if_flag = (state.rflags & rflags::kIf) != 0;

@@ -8,6 +8,7 @@
 #include "accel/kvm/abi.h"
 #include "accel/kvm/deadline_timer.h"
 #include "accel/kvm/gate.h"
+#include "accel/kvm/state_transfer.h"
 #include "base/unique_fd.h"
 
 namespace kite::kvm {
@@ -48,6 +49,12 @@ class KvmVcpu : public Vcpu {
   Result<> set_up();
   u64 choose_tsc_khz();
 
+  // vcpu_apic.cpp: where the local APICs are in the kernel.
+  bool apic_in_kernel() const { return apic_in_kernel_; }
+  void read_apic(X86State& state);
+  ApicRegisters apic_registers(const X86State& state);
+  Result<> write_apic(const X86State& state);
+
   // vcpu.cpp: the loop. An optional Exit that is set leaves run().
   using Step = Result<std::optional<Exit>>;
   Step turn(Nanos deadline);
@@ -73,7 +80,8 @@ class KvmVcpu : public Vcpu {
   std::string instruction_bytes(u64 linear);
 
   KvmAccelerator& accelerator_;
-  const VcpuConfig config_;
+  const bool apic_in_kernel_;
+  const VcpuConfig config_;  // without InterruptPort where the local APIC is in the kernel
   UniqueFd fd_;
   RunPage page_;
   kvm_run& run_;

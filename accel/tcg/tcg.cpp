@@ -54,7 +54,10 @@ class TcgAccelerator final : public Accelerator, private MemoryListener, private
   std::vector<tcg::TcgVcpu*> vcpus_;
 };
 
-constexpr unsigned kMostCpus = 255;  // xAPIC identifiers 0 to 254
+// xAPIC identifiers 0 to 254.
+unsigned most_cpus() {
+  return 255;
+}
 
 Result<> always_usable() {
   return {};
@@ -68,7 +71,7 @@ Result<std::unique_ptr<Accelerator>> create(const AcceleratorConfig& config) {
 
 const AcceleratorKind& tcg_kind() {
   static const AcceleratorKind kind{"tcg", "Kite's own engine, on every host", &always_usable,
-                                    &create, kMostCpus};
+                                    &create, &most_cpus};
   return kind;
 }
 

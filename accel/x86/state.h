@@ -5,6 +5,7 @@
 #include <array>
 #include <optional>
 
+#include "accel/x86/chip_state.h"
 #include "base/types.h"
 
 namespace kite {
@@ -119,10 +120,14 @@ struct X86State {
   static constexpr u64 kMachineCheckBanks = 5;
   u64 mcg_status = 0, mcg_ctl = 0;
   std::array<u64, 4 * kMachineCheckBanks> mc_banks = {};  // CTL, STATUS, ADDR, MISC of each
-  u64 kvm_system_time = 0, kvm_wall_clock = 0;  // the paravirtual clock's MSRs, 0 = off
+  u64 kvm_system_time = 0, kvm_wall_clock = 0;            // the paravirtual clock's MSRs, 0 = off
 
   PendingEvents pending;
   MpState mp_state = MpState::kRunning;
+
+  // Of an accelerator that has the local APIC in it (Accelerator::chips): filled in by state().
+  // Absent in set_state(): it stays as it is, and so it does where the machine has the local APIC.
+  std::optional<LocalApicState> apic;
 
   // The state after RESET (SDM 3A table 9-1); application processors then wait for SIPI.
   static X86State after_reset();

@@ -101,7 +101,7 @@ TEST_P(Guest, FindsWhatTheManualSays) {
   config.kernel = image;
   config.cpu = "max";  // a guest asks CPUID for what it needs
   config.cpus = cpus_of(guest, static_cast<std::size_t>(turn));
-  if (const unsigned most = find_accelerator(accelerator)->max_cpus; config.cpus > most)
+  if (const unsigned most = find_accelerator(accelerator)->max_cpus(); config.cpus > most)
     GTEST_SKIP() << accelerator << " runs at most " << most << " processor";
   config.debug_console = {.kind = CharConfig::Kind::kFile, .path = said, .host = {}};
   const Outcome outcome = run(config);

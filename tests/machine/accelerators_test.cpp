@@ -57,7 +57,7 @@ Result<> unusable() {
 constexpr AcceleratorKind kFastKvm{"kvm", "", usable, create_timed<100'000'000'000>};
 constexpr AcceleratorKind kSlowKvm{"kvm", "", usable, create_timed<1'500'000>};
 constexpr AcceleratorKind kNoKvm{"kvm", "", unusable, nullptr};
-constexpr AcceleratorKind kTcg{"tcg", "", usable, nullptr, 255};
+constexpr AcceleratorKind kTcg{"tcg", "", usable, nullptr, [] { return 255u; }};
 
 TEST(Accelerators, AutoTakesAFastKvm) {
   const AcceleratorKind* kinds[] = {&kFastKvm, &kTcg};
@@ -113,6 +113,38 @@ TEST(Accelerators, UnknownNamesAreUsageErrors) {
     auto choice = choose_accelerator(text);
     ASSERT_FALSE(choice) << text;
     EXPECT_EQ(choice.error().kind, ErrorKind::kUsage) << text;
+  }
+}
+
+TEST(Accelerators, PropertiesBelongToTheirPartOfTheList) {
+  const AcceleratorKind* kinds[] = {&kSlowKvm, &kTcg};
+  EXPECT_EQ(choose_accelerator("kvm", kinds)->options.kernel_irqchip, std::nullopt);
+  EXPECT_EQ(choose_accelerator("kvm,kernel-irqchip=on", kinds)->options.kernel_irqchip, true);
+  const auto off = choose_accelerator("kvm,kernel-irqchip=off:tcg", kinds);
+  ASSERT_TRUE(off) << off.error().message;
+  EXPECT_EQ(off->kind->name, "kvm");
+  EXPECT_EQ(off->options.kernel_irqchip, false);
+  const AcceleratorKind* no_kvm[] = {&kNoKvm, &kTcg};
+  const auto second = choose_accelerator("kvm,kernel-irqchip=off:tcg", no_kvm);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->kind->name, "tcg");
+  EXPECT_EQ(second->options.kernel_irqchip, std::nullopt);
+}
+
+TEST(Accelerators, WhatIsWrongWithAPropertyIsNamed) {
+  for (const auto& [text, words] : std::vector<std::pair<const char*, const char*>>{
+           {"kvm,kernel_irqchip=on", "'kernel_irqchip'; did you mean kernel-irqchip?"},
+           {"kvm,", "no such property: ''"},
+           {"kvm,kernel-irqchip", "expected on or off"},
+           {"kvm,kernel-irqchip=split", "kernel-irqchip=split: expected on or off"},
+           {"tcg:kvm,kernel-irqchip=ON", "expected on or off"},
+           {"tcg,kernel-irqchip=on", "kernel-irqchip"},
+           {"auto,kernel-irqchip=on", "'auto' is no accelerator"},
+           {"kvn,kernel-irqchip=on", "'kvn' is no accelerator"}}) {
+    const Result<> checked = check_accelerator_list(text);
+    ASSERT_FALSE(checked) << text;
+    EXPECT_EQ(checked.error().kind, ErrorKind::kUsage);
+    EXPECT_NE(checked.error().message.find(words), std::string::npos) << checked.error().message;
   }
 }
 

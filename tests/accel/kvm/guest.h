@@ -114,6 +114,7 @@ class KvmGuest : public ::testing::Test {
     }
     model = *find_cpu_model("x86-64-v2");
     AcceleratorConfig config{.memory = memory, .ports = ports, .clock = clock, .model = model};
+    config.options.kernel_irqchip = kernel_irqchip;
     auto created = kvm_kind().create(config);
     ASSERT_TRUE(created) << created.error().message;
     accelerator = std::move(*created);
@@ -190,6 +191,7 @@ class KvmGuest : public ::testing::Test {
   RealClock clock;
   CpuModel model;
   Recorder port_recorder, registers;
+  bool kernel_irqchip = false;  // for a fixture's constructor to set
   FakeInterrupts interrupts;
   std::unique_ptr<Accelerator> accelerator;
   std::unique_ptr<Vcpu> vcpu;

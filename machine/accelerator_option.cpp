@@ -1,0 +1,79 @@
+#include "machine/accelerator_option.h"
+
+#include <optional>
+
+#include "base/edit_distance.h"
+
+namespace kite {
+namespace {
+
+// A property that is on or off. Known also where the accelerator is not part of the build, as its
+// name is.
+struct Switch {
+  std::string_view accelerator;
+  std::string_view name;
+  std::optional<bool> AcceleratorOptions::*option;
+};
+constexpr Switch kSwitches[] = {
+    {"kvm", "kernel-irqchip", &AcceleratorOptions::kernel_irqchip},
+};
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const std::size_t end = text.find(separator);
+    parts.push_back(text.substr(0, end));
+    if (end == text.npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+tl::unexpected<Error> no_such_property(std::string_view accelerator, std::string_view name) {
+  const Switch* closest = nullptr;
+  for (const Switch& known : kSwitches) {
+    if (known.accelerator != accelerator) continue;
+    if (!closest || edit_distance(name, known.name) < edit_distance(name, closest->name))
+      closest = &known;
+  }
+  if (!closest)
+    return fail(ErrorKind::kUsage, "--accel {}: '{}': {} has no properties", accelerator, name,
+                accelerator);
+  return fail(ErrorKind::kUsage, "--accel {}: no such property: '{}'; did you mean {}?",
+              accelerator, name, closest->name);
+}
+
+Result<> parse_property(std::string_view accelerator, std::string_view text,
+                        AcceleratorOptions& options) {
+  const std::size_t equals = text.find('=');
+  const std::string_view name = text.substr(0, equals);
+  const std::string_view value = equals == text.npos ? "" : text.substr(equals + 1);
+  for (const Switch& known : kSwitches) {
+    if (known.accelerator != accelerator || known.name != name) continue;
+    if (value != "on" && value != "off")
+      return fail(ErrorKind::kUsage, "--accel {}: {}={}: expected on or off", accelerator, name,
+                  value);
+    options.*known.option = value == "on";
+    return {};
+  }
+  return no_such_property(accelerator, name);
+}
+
+}  // namespace
+
+std::vector<AcceleratorWish> split_accelerators(std::string_view text) {
+  std::vector<AcceleratorWish> wishes;
+  for (std::string_view member : split(text, ':')) {
+    std::vector<std::string_view> words = split(member, ',');
+    wishes.push_back({words.front(), {words.begin() + 1, words.end()}});
+  }
+  return wishes;
+}
+
+Result<AcceleratorOptions> options_of(const AcceleratorWish& wish) {
+  AcceleratorOptions options;
+  for (std::string_view property : wish.properties)
+    KITE_CHECK(parse_property(wish.name, property, options));
+  return options;
+}
+
+}  // namespace kite
