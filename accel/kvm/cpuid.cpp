@@ -114,11 +114,11 @@ Result<CpuModel> usable_model(const Device& device, const CpuModel& model, bool 
   return usable;
 }
 
-CpuidTable cpuid_of(const CpuModel& model, u32 apic_id, u64 tsc_khz) {
+CpuidTable cpuid_of(const CpuModel& model, const CpuidContext& vcpu, u64 tsc_khz) {
   CpuidTable table(static_cast<u32>(model.cpuid.size()));
   for (const CpuidEntry& entry : model.cpuid) {
     u32 subleaf = entry.subleaf.value_or(0);
-    CpuidLeaf value = model.leaf(entry.leaf, subleaf, {.apic_id = apic_id, .cr4 = 0});
+    CpuidLeaf value = model.leaf(entry.leaf, subleaf, vcpu);
     if (entry.leaf == 0x40000010) value.eax = static_cast<u32>(tsc_khz);
     kvm_cpuid_entry2 raw{};
     raw.function = entry.leaf;

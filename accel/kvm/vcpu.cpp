@@ -54,7 +54,8 @@ KvmVcpu::KvmVcpu(KvmAccelerator& accelerator, const VcpuConfig& config, UniqueFd
 Result<> KvmVcpu::set_up() {
   const u64 tsc_khz = choose_tsc_khz();
   tsc_hz_ = tsc_khz * 1000;
-  CpuidTable cpuid = cpuid_of(accelerator_.model(), config_.apic_id, tsc_khz);
+  CpuidTable cpuid =
+      cpuid_of(accelerator_.model(), {.apic_id = config_.apic_id, .cpus = config_.cpus}, tsc_khz);
   if (::ioctl(fd_.get(), KVM_SET_CPUID2, &cpuid.raw()) < 0) {
     return fail_errno(ErrorKind::kUnavailable, errno,
                       fmt::format("KVM refuses CPU model '{}'", accelerator_.model().name));
@@ -161,7 +162,7 @@ Result<> KvmVcpu::take_signals() {
 // A processor in HLT, or one that waits for SIPI, executes nothing.
 std::optional<Exit> KvmVcpu::wait_for_event() {
   if (mp_state_ == MpState::kRunning) return std::nullopt;
-  if (mp_state_ == MpState::kWaitForSipi) return Exit{Exit::Kind::kHalted, true};
+  if (mp_state_ == MpState::kWaitForSipi) return Exit{Exit::Kind::kHalted, false};
   bool enabled = run_.if_flag != 0;
   if (enabled && config_.interrupts && config_.interrupts->pending()) {
     mp_state_ = MpState::kRunning;
