@@ -2,6 +2,7 @@
 // runs.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <span>
@@ -29,6 +30,9 @@ struct Exit {
     kReset,     // reserved for accelerators that see a reset before the machine does
     kShutdown,  // triple fault
     kDebug,     // a breakpoint or single step of the debugger
+    // The engine cannot execute the instruction at RIP, of which nothing has happened. Another one
+    // may (Vcpu::execute); where there is none, Vcpu::why_unable() is the user's sentence.
+    kUnable,
   };
   Kind kind = Kind::kKicked;
   bool interrupts_enabled = false;
@@ -70,6 +74,27 @@ struct VcpuConfig {
   u32 cpus = 1;                         // of the machine, as CPUID shows them
 };
 
+// What Vcpu::execute may do besides the one instruction.
+struct BurstLimits {
+  u64 instructions = 1;    // in all, about
+  bool user_only = false;  // go on only while CPL is 3
+  // The processor's model offers instructions of which this engine knows nothing: one that it does
+  // not know may be one of them, and is not executed. Else it is undefined, and raises #UD.
+  bool unknown_is_defined = false;
+};
+
+// What Vcpu::execute did.
+struct Burst {
+  u64 instructions = 0;     // 0: it does not know the first one
+  std::optional<Exit> end;  // a triple fault
+  // The guest may have asked for translations to be forgotten that its own engine still has.
+  bool translations_changed = false;
+  // The first instruction. The name is a mnemonic, empty for one that is undefined.
+  std::string_view name;
+  std::array<u8, 15> bytes = {};
+  u8 length = 0;
+};
+
 class Vcpu {
  public:
   virtual ~Vcpu() = default;
@@ -85,6 +110,22 @@ class Vcpu {
   // Between runs only.
   virtual X86State state() = 0;
   virtual Result<> set_state(const X86State& state) = 0;
+
+  // Instruction fall-back: after kUnable this vCPU lends its state to another one, which changes it
+  // by execute(), and takes it back. lend() may leave out what no instruction but RDMSR and WRMSR
+  // reaches. `flush`: translations that are cached here may be stale.
+  virtual X86State lend() { return state(); }
+  virtual Result<> take_back(const X86State& lent, const X86State& now, bool flush);
+  // After kUnable.
+  virtual Error why_unable();
+
+  // Executes the instruction at RIP of a processor that another engine runs, whatever it does, and
+  // then as many as `limits` allow, up to one that reaches what is that engine's: ports and
+  // registers of devices, chips, MSRs, clocks, CPUID, caches of translations. Exceptions are
+  // delivered; interrupts, NMI, INIT and SIPI are left to that engine. Nothing that this vCPU is
+  // told (kick, signal) counts meanwhile. On the vCPU's own thread, with every other vCPU of this
+  // accelerator created. `state` is changed in place.
+  virtual Result<Burst> execute(X86State& state, const BurstLimits& limits);
 
   // Guest instructions executed so far, where the engine knows. Any thread.
   virtual std::optional<u64> instructions() const { return std::nullopt; }
@@ -136,6 +177,14 @@ class Accelerator {
  public:
   virtual ~Accelerator() = default;
   virtual std::string_view name() const = 0;  // "tcg", "kvm"
+  // What the guest's CPUID says: the model that was asked for, less what this one cannot give.
+  // Null: that one exactly.
+  virtual const CpuModel* model() const { return nullptr; }
+  // Must it see every store to page tables, because it keeps copies of them?
+  virtual bool shadows_page_tables() const { return false; }
+  // Guest code has run elsewhere: what was derived from the guest's memory may be stale. While no
+  // vCPU runs.
+  virtual void forget_derived() {}
   virtual Result<std::unique_ptr<Vcpu>> create_vcpu(const VcpuConfig& config) = 0;
   // Null: the machine's own serve the guest, by InterruptPort. Else the vCPUs make no use of their
   // InterruptPort: HLT is waited for inside Vcpu::run, and INIT, SIPI and NMI between processors

@@ -120,6 +120,8 @@ void FullMachine::fill_in(Outcome& outcome) {
   for (auto& vcpu : vcpus_) {
     std::optional<u64> executed = vcpu->instructions();
     if (executed) outcome.instructions = outcome.instructions.value_or(0) + *executed;
+    outcome.fall_backs += vcpu->fall_backs();
+    outcome.fall_back_instructions += vcpu->fall_back_instructions();
   }
 }
 

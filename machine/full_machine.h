@@ -17,6 +17,7 @@
 #include "machine/machine.h"
 #include "machine/machine_build.h"
 #include "machine/monitor.h"
+#include "machine/movable_vcpu.h"
 #include "machine/run_control.h"
 
 namespace kite {
@@ -92,8 +93,8 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
   FirmwareFacts firmware_;
   std::vector<std::unique_ptr<Processor>> processors_;
   ChipSet chips_;
-  std::unique_ptr<Accelerator> accelerator_;
-  std::vector<std::unique_ptr<Vcpu>> vcpus_;
+  std::unique_ptr<Engines> engines_;
+  std::vector<std::unique_ptr<MovableVcpu>> vcpus_;
   BootProgram boot_;
   Timer timeout_, panic_grace_;
 

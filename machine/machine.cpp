@@ -63,9 +63,10 @@ Result<> FullMachine::build() {
   choice_ = KITE_TRY(choose_accelerator(config_.accel, outside_.accelerators, config_.cpus));
   KITE_CHECK(open_consoles());
   KITE_CHECK(allocate_memory());
-  accelerator_ = KITE_TRY(
-      choice_.kind->create({memory_, ports_, clock_, cpu_model_, unix_time_now() - clock_.now(),
-                            config_.cpus, KITE_TRY(accelerator_options())}));
+  engines_ = KITE_TRY(Engines::create(
+      {memory_, ports_, clock_, cpu_model_, unix_time_now() - clock_.now(), config_.cpus,
+       KITE_TRY(accelerator_options())},
+      outside_.accelerators, *choice_.kind));
   KITE_CHECK(build_board());
   KITE_CHECK(create_processors());
   return enter_boot_program();
@@ -143,7 +144,9 @@ Result<> FullMachine::create_processors() {
     config.apic_id = config.index;
     config.interrupts = processor->port();
     config.cpus = config_.cpus;
-    vcpus_.push_back(KITE_TRY(accelerator_->create_vcpu(config)));
+    Vcpu* first = KITE_TRY(engines_->add_processor(config));
+    vcpus_.push_back(
+        std::make_unique<MovableVcpu>(*engines_, config, clock_, choice_.kind->name, *first));
     processor->thread().attach(*vcpus_.back(), config.interrupts);
   }
   return {};

@@ -40,6 +40,9 @@ struct Outcome {
   Nanos duration = 0;                         // from then to the end
   std::optional<u64> instructions;            // executed, where the engine knows
   unsigned resets = 0;                        // how often the machine started anew
+  // How often the accelerator could not execute an instruction, and how many the interpreter
+  // executed in its place.
+  u64 fall_backs = 0, fall_back_instructions = 0;
 
   // The guest did what it was asked to; nothing needs explaining.
   bool normal() const {

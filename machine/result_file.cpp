@@ -31,6 +31,8 @@ nlohmann::ordered_json to_json(const MachineConfig& config, const Outcome& outco
   json["start_seconds"] = seconds(outcome.started);
   json["run_seconds"] = seconds(outcome.duration);
   json["resets"] = outcome.resets;
+  json["fallbacks"] = outcome.fall_backs;
+  json["fallback_instructions"] = outcome.fall_back_instructions;
   if (outcome.instructions) json["instructions"] = *outcome.instructions;
   if (outcome.rip) json["rip"] = fmt::format("{:#x}", *outcome.rip);
   json["last_console_line"] = outcome.last_console_line;

@@ -85,6 +85,10 @@ void VcpuThread::loop() {
       owner_.vcpu_failed(*this, exit.error());
       break;
     }
+    if (exit->kind == Exit::Kind::kUnable) {
+      owner_.vcpu_failed(*this, vcpu_->why_unable());
+      break;
+    }
     handle(*exit);
   }
   final_rip_ = vcpu_->state().rip;
@@ -140,6 +144,7 @@ void VcpuThread::handle(const Exit& exit) {
     case Exit::Kind::kDeadline:
     case Exit::Kind::kKicked:
     case Exit::Kind::kDebug:
+    case Exit::Kind::kUnable:  // loop() has dealt with it
       return;
   }
 }

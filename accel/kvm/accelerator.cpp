@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "accel/kvm/abi.h"
+#include "accel/kvm/derived_memory.h"
 #include "accel/kvm/vcpu.h"
 #include "accel/x86/msr.h"
 #include "base/log.h"
@@ -73,18 +74,37 @@ KvmAccelerator::~KvmAccelerator() {
   memory_.remove_listener(*slots_);
 }
 
+bool KvmAccelerator::enable(u32 capability, u64 argument) {
+  kvm_enable_cap enable{};
+  enable.cap = capability;
+  enable.args[0] = argument;
+  return ::ioctl(vm_.get(), KVM_ENABLE_CAP, &enable) >= 0;
+}
+
+void KvmAccelerator::forget_derived() {
+  gate_.close();
+  forget_shadow_pages(vm_.get(), device_.capabilities.memory_slots - 1);
+  gate_.open();
+}
+
 Result<> KvmAccelerator::set_up_vm(bool kernel_chips) {
   u64 identity = kIdentityMapAddress;
   ::ioctl(vm_.get(), KVM_SET_IDENTITY_MAP_ADDR, &identity);  // has a default where it is missing
   if (::ioctl(vm_.get(), KVM_SET_TSS_ADDR, kTssAddress) < 0) {
     return fail_errno(ErrorKind::kUnavailable, errno, "KVM refuses the address of its TSS");
   }
-  if (device_.capabilities.exception_payload) {
-    kvm_enable_cap enable{};
-    enable.cap = KVM_CAP_EXCEPTION_PAYLOAD;
-    enable.args[0] = 1;
-    ::ioctl(vm_.get(), KVM_ENABLE_CAP, &enable);
-  }
+  if (device_.capabilities.exception_payload)
+    device_.capabilities.exception_payload = enable(KVM_CAP_EXCEPTION_PAYLOAD, 1);
+  // Else a program at CPL 3 gets #UD for what KVM's own interpreter does not know.
+  if (device_.capabilities.emulation_failure_exit)
+    enable(KVM_CAP_EXIT_ON_EMULATION_FAILURE, 1);
+  if (device_.capabilities.triple_fault_event)
+    device_.capabilities.triple_fault_event = enable(KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1);
+  // The paravirtual clock is the machine's, whichever accelerator tells it.
+  kvm_clock_data clock{};
+  clock.clock = static_cast<u64>(clock_.now());
+  ::ioctl(vm_.get(), KVM_SET_CLOCK, &clock);
+  shadows_page_tables_ = kvm::shadows_page_tables();
   if (kernel_chips) chips_ = KITE_TRY(KernelChips::create(vm_.get(), device_.capabilities));
   return route_msrs();
 }

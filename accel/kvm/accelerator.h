@@ -18,19 +18,23 @@ class KvmAccelerator : public Accelerator {
   std::string_view name() const override { return "kvm"; }
   Result<std::unique_ptr<Vcpu>> create_vcpu(const VcpuConfig& config) override;
   InterruptChips* chips() override { return chips_.get(); }
+  const CpuModel* model() const override { return &model_; }
+  bool shadows_page_tables() const override { return shadows_page_tables_; }
+  void forget_derived() override;
 
   // For the vCPUs, which never outlive the accelerator.
   const Device& device() const { return device_; }
   AddressSpace& memory() { return memory_; }
   PortSpace& ports() { return ports_; }
   Clock& clock() { return clock_; }
-  const CpuModel& model() const { return model_; }
+  int vm_fd() const { return vm_.get(); }
   Gate& gate() { return gate_; }
   const Slots& slots() const { return *slots_; }
 
  private:
   KvmAccelerator(const AcceleratorConfig& config, Device device, UniqueFd vm, CpuModel model);
   Result<> set_up_vm(bool kernel_chips);
+  bool enable(u32 capability, u64 argument);
   Result<> route_msrs();
 
   Device device_;
@@ -40,6 +44,7 @@ class KvmAccelerator : public Accelerator {
   PortSpace& ports_;
   Clock& clock_;
   Gate gate_;
+  bool shadows_page_tables_ = false;
   std::unique_ptr<Slots> slots_;
   std::unique_ptr<KernelChips> chips_;  // null: the machine's own
 };

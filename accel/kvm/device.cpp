@@ -101,6 +101,8 @@ Capabilities capabilities_of(int fd) {
   // Documentation/virt/kvm/api.rst, KVM_CREATE_VCPU: what to assume where one is not told.
   found.recommended_vcpus = amount(fd, KVM_CAP_NR_VCPUS, found.recommended_vcpus);
   found.max_vcpus = amount(fd, KVM_CAP_MAX_VCPUS, found.recommended_vcpus);
+  found.triple_fault_event = has(fd, KVM_CAP_X86_TRIPLE_FAULT_EVENT);
+  found.emulation_failure_exit = has(fd, KVM_CAP_EXIT_ON_EMULATION_FAILURE);
   return found;
 }
 

@@ -25,6 +25,8 @@ struct Capabilities {
   bool tsc_deadline = false;  // of the local APICs in the kernel
   bool x2apic_ids = false;    // identifiers of 32 bits, and no 8-bit broadcasts in x2APIC mode
   bool reinject_control = false;
+  bool triple_fault_event = false;
+  bool emulation_failure_exit = false;  // KVM_CAP_EXIT_ON_EMULATION_FAILURE
   u32 memory_slots = 32;  // what KVM promises at least
   u32 recommended_vcpus = 4;
   u32 max_vcpus = 4;

@@ -7,7 +7,19 @@
 
 namespace kite::kvm {
 
-void read_fpu(int fd, const Device& device, FpuState& fpu);
-Result<> write_fpu(int fd, const Device& device, const FpuState& fpu);
+class FpuTransfer {
+ public:
+  // How large KVM's XSAVE area is, and where its components stand.
+  void find(int vm_fd, const Device& device);
+  void read(int fd, FpuState& fpu) const;
+  Result<> write(int fd, const FpuState& fpu) const;
+
+ private:
+  static constexpr unsigned kMostBytes = 16384;
+  bool has_area_ = false;
+  bool has_xcr0_ = false;
+  unsigned size_ = 0;        // of KVM_GET_XSAVE2's area; 0: KVM_GET_XSAVE's 4096 bytes
+  std::array<unsigned, 10> places_ = {};  // by the component's number; 0: not there
+};
 
 }  // namespace kite::kvm

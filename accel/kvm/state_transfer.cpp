@@ -3,61 +3,13 @@
 #include <sys/ioctl.h>
 
 #include <cerrno>
-#include <cstddef>
 
 #include "accel/kvm/abi.h"
-#include "accel/kvm/fpu_transfer.h"
-#include "accel/x86/msr.h"
+#include "accel/kvm/event_transfer.h"
+#include "accel/x86/registers.h"
 
 namespace kite::kvm {
 namespace {
-
-// A struct kvm_msrs with one entry.
-struct OneMsr {
-  u32 count = 1;
-  u32 padding = 0;
-  kvm_msr_entry entry{};
-};
-static_assert(offsetof(OneMsr, entry) == sizeof(kvm_msrs));
-
-// X86State's registers that are MSRs to KVM.
-struct MsrField {
-  u32 index;
-  u64 X86State::*field;
-};
-constexpr MsrField kMsrFields[] = {
-    {msr::kStar, &X86State::star},
-    {msr::kLstar, &X86State::lstar},
-    {msr::kCstar, &X86State::cstar},
-    {msr::kSfmask, &X86State::sfmask},
-    {msr::kKernelGsBase, &X86State::kernel_gs_base},
-    {msr::kSysenterCs, &X86State::sysenter_cs},
-    {msr::kSysenterEsp, &X86State::sysenter_esp},
-    {msr::kSysenterEip, &X86State::sysenter_eip},
-    {msr::kPat, &X86State::pat},
-    {msr::kTscAdjust, &X86State::tsc_adjust},
-    {msr::kTsc, &X86State::tsc},
-    {msr::kTscAux, &X86State::tsc_aux},
-    {msr::kMiscEnable, &X86State::misc_enable},
-    {msr::kKvmWallClock, &X86State::kvm_wall_clock},
-    {msr::kKvmSystemTime, &X86State::kvm_system_time},
-    {msr::kMtrrDefType, &X86State::mtrr_def_type},
-};
-
-// The MTRRs that are arrays in X86State: use(index, field).
-template <class State, class Use>
-void each_mtrr(State& state, Use use) {
-  for (u32 i = 0; i < state.mtrr_variable.size(); ++i)
-    use(msr::kMtrrPhysBase0 + i, state.mtrr_variable[i]);
-  use(msr::kMtrrFix64k, state.mtrr_fixed[0]);
-  for (u32 i = 0; i < 2; ++i) use(msr::kMtrrFix16k + i, state.mtrr_fixed[1 + i]);
-  for (u32 i = 0; i < 8; ++i) use(msr::kMtrrFix4k + i, state.mtrr_fixed[3 + i]);
-}
-
-// KVM_GET_MSR_INDEX_LIST leaves the MTRRs out although it has them, and these two are always there.
-bool is_known(const Device& device, u32 index) {
-  return index == msr::kMtrrDefType || index == msr::kPat || device.has_msr(index);
-}
 
 // KVM_GET_REGS names the registers, in the manual's order of numbers but for two pairs.
 constexpr __u64 kvm_regs::*kGprs[16] = {
@@ -138,55 +90,12 @@ void read_debug_registers(int fd, X86State& state) {
   state.dr7 = raw.dr7;
 }
 
-// An interrupt that was acknowledged but not yet delivered is an event like an exception, except
-// that its vector is no exception's.
-PendingEvents read_events(int fd) {
-  PendingEvents events;
-  kvm_vcpu_events raw{};
-  if (::ioctl(fd, KVM_GET_VCPU_EVENTS, &raw) < 0) return events;
-  if (raw.exception.injected || raw.exception.pending) {
-    events.exception = true;
-    events.vector = raw.exception.nr;
-    events.has_error_code = raw.exception.has_error_code != 0;
-    events.error_code = raw.exception.error_code;
-  } else if (raw.interrupt.injected) {
-    events.exception = true;
-    events.vector = raw.interrupt.nr;
-  }
-  events.nmi = raw.nmi.injected || raw.nmi.pending;
-  // One on its way in blocks itself; taken out and put back, it must not.
-  events.nmi_blocked = raw.nmi.masked && !raw.nmi.injected;
-  events.sti_shadow = (raw.interrupt.shadow & KVM_X86_SHADOW_INT_STI) != 0;
-  events.mov_ss_shadow = (raw.interrupt.shadow & KVM_X86_SHADOW_INT_MOV_SS) != 0;
-  return events;
-}
-
-kvm_vcpu_events to_kvm(const PendingEvents& events) {
-  kvm_vcpu_events raw{};
-  if (events.exception && events.vector < 32) {
-    raw.exception.injected = 1;
-    raw.exception.nr = events.vector;
-    raw.exception.has_error_code = events.has_error_code;
-    raw.exception.error_code = events.error_code;
-  } else if (events.exception) {
-    raw.interrupt.injected = 1;
-    raw.interrupt.nr = events.vector;
-  }
-  raw.nmi.pending = events.nmi;
-  raw.nmi.masked = events.nmi_blocked;
-  if (events.sti_shadow) raw.interrupt.shadow |= KVM_X86_SHADOW_INT_STI;
-  if (events.mov_ss_shadow) raw.interrupt.shadow |= KVM_X86_SHADOW_INT_MOV_SS;
-  raw.flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
-  return raw;
-}
-
 Result<> set(int fd, unsigned long request, const void* data, const char* what) {
   if (::ioctl(fd, request, data) >= 0) return {};
   return fail_errno(ErrorKind::kInternal, errno, fmt::format("KVM refuses a vCPU's {}", what));
 }
 
-kvm_sregs sregs_of(const X86State& state, const ApicRegisters& apic) {
-  kvm_sregs sregs{};
+kvm_sregs sregs_of(const X86State& state, kvm_sregs sregs) {
   for (unsigned i = 0; i < 6; ++i) sregs.*kSegments[i] = to_kvm(state.segments[i]);
   sregs.ldt = to_kvm(state.ldtr);
   sregs.tr = to_kvm(state.tr);
@@ -197,9 +106,13 @@ kvm_sregs sregs_of(const X86State& state, const ApicRegisters& apic) {
   sregs.cr3 = state.cr3;
   sregs.cr4 = state.cr4;
   sregs.efer = state.efer;
-  sregs.apic_base = apic.base;
-  sregs.cr8 = apic.cr8;
   return sregs;
+}
+
+bool same_system_registers(const X86State& a, const X86State& b) {
+  return a.segments == b.segments && a.ldtr == b.ldtr && a.tr == b.tr && a.gdtr == b.gdtr &&
+         a.idtr == b.idtr && a.cr0 == b.cr0 && a.cr2 == b.cr2 && a.cr3 == b.cr3 && a.cr4 == b.cr4 &&
+         a.efer == b.efer;
 }
 
 kvm_regs regs_of(const X86State& state) {
@@ -210,69 +123,73 @@ kvm_regs regs_of(const X86State& state) {
   return regs;
 }
 
-kvm_debugregs debug_registers_of(const X86State& state) {
+Result<> write_registers(int fd, const X86State& state) {
+  const kvm_regs regs = regs_of(state);
+  return set(fd, KVM_SET_REGS, &regs, "registers");
+}
+
+// The events of `sregs` stay out of it: they go by KVM_SET_VCPU_EVENTS. `flush`: KVM forgets its
+// translations when a control register changes that paging depends on, so one does for a moment.
+Result<> write_system_registers(int fd, const X86State& state, const ApicRegisters* apic,
+                                bool flush) {
+  kvm_sregs old{};
+  ::ioctl(fd, KVM_GET_SREGS, &old);
+  kvm_sregs sregs = sregs_of(state, old);
+  for (auto& word : sregs.interrupt_bitmap) word = 0;
+  if (apic) sregs.apic_base = apic->base, sregs.cr8 = apic->cr8;
+  if (flush && (sregs.cr0 & cr0::kPg)) {
+    kvm_sregs other = sregs;
+    other.cr4 ^= cr4::kPge;
+    KITE_CHECK(set(fd, KVM_SET_SREGS, &other, "segments and control registers"));
+  }
+  return set(fd, KVM_SET_SREGS, &sregs, "segments and control registers");
+}
+
+Result<> write_debug_registers(int fd, const X86State& state) {
   kvm_debugregs raw{};
   for (unsigned i = 0; i < 4; ++i) raw.db[i] = state.dr[i];
   raw.dr6 = state.dr6;
   raw.dr7 = state.dr7;
-  return raw;
+  return set(fd, KVM_SET_DEBUGREGS, &raw, "debug registers");
 }
 
 }  // namespace
 
-std::optional<u64> read_msr(int fd, u32 index) {
-  OneMsr one;
-  one.entry.index = index;
-  if (::ioctl(fd, KVM_GET_MSRS, &one) != 1) return std::nullopt;
-  return one.entry.data;
-}
-
-bool write_msr(int fd, u32 index, u64 value) {
-  OneMsr one;
-  one.entry.index = index;
-  one.entry.data = value;
-  return ::ioctl(fd, KVM_SET_MSRS, &one) == 1;
-}
-
-X86State read_state(int fd, const Device& device) {
-  X86State state;
-  read_registers(fd, state);
-  read_fpu(fd, device, state.fpu);
-  for (const MsrField& msr : kMsrFields) {
-    if (is_known(device, msr.index)) {
-      state.*msr.field = read_msr(fd, msr.index).value_or(state.*msr.field);
-    }
-  }
-  each_mtrr(state, [&](u32 index, u64& field) { field = read_msr(fd, index).value_or(field); });
-  if (device.capabilities.debug_registers) read_debug_registers(fd, state);
-  state.pending = read_events(fd);
-  return state;
-}
-
-ApicRegisters read_apic_registers(int fd) {
+ApicRegisters StateTransfer::read_apic_registers() const {
   kvm_sregs sregs{};
-  ::ioctl(fd, KVM_GET_SREGS, &sregs);
+  ::ioctl(fd_, KVM_GET_SREGS, &sregs);
   return {.base = sregs.apic_base, .cr8 = sregs.cr8};
 }
 
-Result<> write_state(int fd, const Device& device, const X86State& state,
-                     const ApicRegisters& apic) {
-  const kvm_sregs sregs = sregs_of(state, apic);
-  const kvm_regs regs = regs_of(state);
-  KITE_CHECK(set(fd, KVM_SET_SREGS, &sregs, "segments and control registers"));
-  KITE_CHECK(set(fd, KVM_SET_REGS, &regs, "registers"));
-  KITE_CHECK(write_fpu(fd, device, state.fpu));
-  // One by one: what this host does not have is left alone, and must not keep back the rest.
-  for (const MsrField& msr : kMsrFields) {
-    if (is_known(device, msr.index)) write_msr(fd, msr.index, state.*msr.field);
-  }
-  each_mtrr(state, [&](u32 index, u64 field) { write_msr(fd, index, field); });
-  if (device.capabilities.debug_registers) {
-    const kvm_debugregs debug = debug_registers_of(state);
-    KITE_CHECK(set(fd, KVM_SET_DEBUGREGS, &debug, "debug registers"));
-  }
-  const kvm_vcpu_events events = to_kvm(state.pending);
-  return set(fd, KVM_SET_VCPU_EVENTS, &events, "pending events");
+X86State StateTransfer::read(bool all) const {
+  X86State state;
+  read_registers(fd_, state);
+  fpu_.read(fd_, state.fpu);
+  msrs_.read(fd_, state, all);
+  if (all) msrs_.read_others(fd_, state);
+  if (device_.capabilities.debug_registers) read_debug_registers(fd_, state);
+  read_events(fd_, device_, state);
+  return state;
+}
+
+Result<> StateTransfer::write(const X86State& state, const ApicRegisters* apic, bool flush) const {
+  KITE_CHECK(write_system_registers(fd_, state, apic, flush));
+  KITE_CHECK(write_registers(fd_, state));
+  KITE_CHECK(fpu_.write(fd_, state.fpu));
+  msrs_.write(fd_, state);
+  if (device_.capabilities.debug_registers) KITE_CHECK(write_debug_registers(fd_, state));
+  return write_events(fd_, device_, state.pending);
+}
+
+Result<> StateTransfer::write_changes(const X86State& from, const X86State& to, bool flush) const {
+  if (flush || !same_system_registers(from, to))
+    KITE_CHECK(write_system_registers(fd_, to, nullptr, flush));
+  KITE_CHECK(write_registers(fd_, to));
+  if (from.fpu != to.fpu) KITE_CHECK(fpu_.write(fd_, to.fpu));
+  msrs_.write_changed(fd_, from, to);
+  const bool debug = from.dr != to.dr || from.dr6 != to.dr6 || from.dr7 != to.dr7;
+  if (debug && device_.capabilities.debug_registers) KITE_CHECK(write_debug_registers(fd_, to));
+  return write_changed_events(fd_, device_, from.pending, to.pending);
 }
 
 }  // namespace kite::kvm

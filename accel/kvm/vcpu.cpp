@@ -7,11 +7,15 @@
 #include <cstring>
 
 #include "accel/kvm/accelerator.h"
-#include "accel/kvm/state_transfer.h"
 #include "accel/x86/msr.h"
 #include "accel/x86/registers.h"
 
 namespace kite::kvm {
+namespace {
+
+constexpr u64 kHasMcgCtl = 1 << 8;  // IA32_MCG_CAP.MCG_CTL_P
+
+}  // namespace
 
 Result<RunPage> RunPage::map(int vcpu_fd, std::size_t size) {
   void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu_fd, 0);
@@ -49,23 +53,28 @@ KvmVcpu::KvmVcpu(KvmAccelerator& accelerator, const VcpuConfig& config, UniqueFd
       fd_(std::move(fd)),
       page_(std::move(page)),
       run_(page_.run()),
-      entrance_(accelerator.gate(), run_) {}
+      entrance_(accelerator.gate(), run_),
+      transfer_(fd_.get(), accelerator.device()) {}
 
 Result<> KvmVcpu::set_up() {
   const u64 tsc_khz = choose_tsc_khz();
   tsc_hz_ = tsc_khz * 1000;
   CpuidTable cpuid =
-      cpuid_of(accelerator_.model(), {.apic_id = config_.apic_id, .cpus = config_.cpus}, tsc_khz);
+      cpuid_of(*accelerator_.model(), {.apic_id = config_.apic_id, .cpus = config_.cpus}, tsc_khz);
   if (::ioctl(fd_.get(), KVM_SET_CPUID2, &cpuid.raw()) < 0) {
     return fail_errno(ErrorKind::kUnavailable, errno,
-                      fmt::format("KVM refuses CPU model '{}'", accelerator_.model().name));
+                      fmt::format("KVM refuses CPU model '{}'", accelerator_.model()->name));
   }
+  // As many banks as X86State has; it begins with all of them enabled, X86State with none.
+  u64 machine_check = X86State::kMachineCheckBanks | kHasMcgCtl;
+  ::ioctl(fd_.get(), KVM_X86_SETUP_MCE, &machine_check);
+  transfer_.find_registers(accelerator_.vm_fd());
   return set_state(X86State::after_reset());
 }
 
 // The model's frequency where KVM can scale the counter, else the host's.
 u64 KvmVcpu::choose_tsc_khz() {
-  u64 wanted = accelerator_.model().tsc_hz / 1000;
+  u64 wanted = accelerator_.model()->tsc_hz / 1000;
   if (accelerator_.device().capabilities.tsc_control &&
       ::ioctl(fd_.get(), KVM_SET_TSC_KHZ, wanted) >= 0) {
     return wanted;
@@ -142,14 +151,14 @@ Result<> KvmVcpu::take_signals() {
     KITE_CHECK(finish_access());
     X86State now = state();
     now.init(config_.index == 0);
-    KITE_CHECK(set_state(now));
+    KITE_CHECK(load_state(now));
   }
   if (u32 sipi = sipi_.load(); sipi != 0) {
     sipi_.store(0);
     if (mp_state_ == MpState::kWaitForSipi) {
       X86State now = state();
       now.start_up(static_cast<u8>(sipi - 1));
-      KITE_CHECK(set_state(now));
+      KITE_CHECK(load_state(now));
     }
   }
   if (nmi_.load() && mp_state_ != MpState::kWaitForSipi && nmi_.exchange(false)) {
@@ -235,24 +244,6 @@ Result<> KvmVcpu::finish_access() {
     if (!step) return tl::unexpected<Error>(std::move(step).error());
   }
   entrance_.clear();
-  return {};
-}
-
-X86State KvmVcpu::state() {
-  X86State state = read_state(fd_.get(), accelerator_.device());
-  state.mp_state = mp_state_;
-  if (apic_in_kernel()) read_apic(state);
-  return state;
-}
-
-Result<> KvmVcpu::set_state(const X86State& state) {
-  KITE_CHECK(write_state(fd_.get(), accelerator_.device(), state, apic_registers(state)));
-  if (apic_in_kernel()) return write_apic(state);
-  mp_state_ = state.mp_state;
-  // Known until KVM_RUN says it again.
-  run_.if_flag = (state.rflags & rflags::kIf) != 0;
-  run_.ready_for_interrupt_injection = 0;
-  if (config_.interrupts) interrupt_.store(true);
   return {};
 }
 

@@ -43,6 +43,9 @@ class KvmVcpu : public Vcpu {
   void signal(Signal signal, u32 argument) override;
   X86State state() override;
   Result<> set_state(const X86State& state) override;
+  X86State lend() override;
+  Result<> take_back(const X86State& lent, const X86State& now, bool flush) override;
+  Error why_unable() override;
 
  private:
   KvmVcpu(KvmAccelerator& accelerator, const VcpuConfig& config, UniqueFd fd, RunPage page);
@@ -54,6 +57,10 @@ class KvmVcpu : public Vcpu {
   void read_apic(X86State& state);
   ApicRegisters apic_registers(const X86State& state);
   Result<> write_apic(const X86State& state);
+  // vcpu_state.cpp
+  Result<> load_state(const X86State& state);
+  Result<> write_tsc(const X86State& state);
+  void forget_run_page(const X86State& state);
 
   // vcpu.cpp: the loop. An optional Exit that is set leaves run().
   using Step = Result<std::optional<Exit>>;
@@ -76,7 +83,7 @@ class KvmVcpu : public Vcpu {
   bool read_apic_msr(u32 index, u64& value);
   bool write_apic_msr(u32 index, u64 value);
   u64 guest_tsc();
-  tl::unexpected<Error> describe_internal_error();
+  Step handle_internal_error();
   std::string instruction_bytes(u64 linear);
 
   KvmAccelerator& accelerator_;
@@ -87,6 +94,7 @@ class KvmVcpu : public Vcpu {
   kvm_run& run_;
   Entrance entrance_;
   DeadlineTimer timer_;
+  StateTransfer transfer_;
 
   // Requests from other threads.
   std::atomic<bool> kicked_{false};

@@ -4,7 +4,6 @@
 #include <cerrno>
 
 #include "accel/kvm/accelerator.h"
-#include "accel/kvm/state_transfer.h"
 #include "accel/kvm/vcpu.h"
 #include "accel/x86/msr.h"
 
@@ -46,7 +45,7 @@ void KvmVcpu::read_apic(X86State& state) {
   if (::ioctl(fd_.get(), KVM_GET_MP_STATE, &raw) >= 0) state.mp_state = from_kvm(raw.mp_state);
   auto apic = read_local_apic(fd_.get());
   if (!apic) return;
-  apic->apic_base = read_apic_registers(fd_.get()).base;
+  apic->apic_base = transfer_.read_apic_registers().base;
   apic->tsc_deadline = read_msr(fd_.get(), msr::kTscDeadline).value_or(0);
   state.apic = *apic;
 }
@@ -56,9 +55,9 @@ ApicRegisters KvmVcpu::apic_registers(const X86State& state) {
   if (!apic_in_kernel()) {
     u64 base = msr::kApicBaseDefault | msr::kApicBaseEnable | msr::kApicBaseBsp;
     if (config_.interrupts) config_.interrupts->read_msr(msr::kApicBase, base);
-    return {.base = base, .cr8 = 0};
+    return {.base = base, .cr8 = config_.interrupts ? config_.interrupts->cr8() : u64{0}};
   }
-  if (!state.apic) return read_apic_registers(fd_.get());
+  if (!state.apic) return transfer_.read_apic_registers();
   return {.base = state.apic->apic_base, .cr8 = state.apic->registers[kTaskPriority] >> 4 & 15};
 }
 

@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "accel/kvm/accelerator.h"
-#include "accel/kvm/state_transfer.h"
 #include "accel/kvm/vcpu.h"
 #include "accel/x86/msr.h"
 #include "base/bits.h"
@@ -43,7 +42,7 @@ KvmVcpu::Step KvmVcpu::handle_exit() {
                   "KVM: the processor refuses to enter vCPU {}: hardware reason {:#x}",
                   config_.index, u64{run_.fail_entry.hardware_entry_failure_reason});
     case KVM_EXIT_INTERNAL_ERROR:
-      return describe_internal_error();
+      return handle_internal_error();
     default:
       return fail(ErrorKind::kInternal,
                   "KVM: vCPU {} came back for a reason Kite does not know: {}", config_.index,
@@ -124,7 +123,7 @@ bool KvmVcpu::write_apic_msr(u32 index, u64 value) {
   if (index != msr::kTscDeadline) return config_.interrupts->write_msr(index, value);
   tsc_deadline_ = value;
   if (value == 0) return config_.interrupts->write_msr(index, 0);
-  const u64 model_hz = accelerator_.model().tsc_hz;
+  const u64 model_hz = accelerator_.model()->tsc_hz;
   const u64 now = guest_tsc();
   const u128 distance = value > now ? value - now : 0;
   const u64 clock_now = static_cast<u64>(accelerator_.clock().now());
@@ -152,7 +151,14 @@ std::string KvmVcpu::instruction_bytes(u64 linear) {
   return text.empty() ? "that cannot be read" : text;
 }
 
-tl::unexpected<Error> KvmVcpu::describe_internal_error() {
+// KVM emulates an instruction that reaches registers, or all of them where it has no other way; it
+// knows only some.
+KvmVcpu::Step KvmVcpu::handle_internal_error() {
+  if (run_.internal.suberror == KVM_INTERNAL_ERROR_EMULATION) return Exit{Exit::Kind::kUnable};
+  return tl::unexpected<Error>(why_unable());
+}
+
+Error KvmVcpu::why_unable() {
   kvm_regs regs{};
   kvm_sregs sregs{};
   ::ioctl(fd_.get(), KVM_GET_REGS, &regs);
@@ -160,10 +166,10 @@ tl::unexpected<Error> KvmVcpu::describe_internal_error() {
   const char* what = "fails inside";
   if (run_.internal.suberror == KVM_INTERNAL_ERROR_EMULATION) what = "cannot execute";
   if (run_.internal.suberror == KVM_INTERNAL_ERROR_DELIVERY_EV) what = "cannot deliver an event at";
-  return fail(ErrorKind::kInternal,
-              "KVM {} the instruction at RIP {:#x} of vCPU {} (suberror {}); its bytes: {}", what,
-              u64{regs.rip}, config_.index, u32{run_.internal.suberror},
-              instruction_bytes(sregs.cs.base + regs.rip));
+  return {ErrorKind::kInternal,
+          fmt::format("KVM {} the instruction at RIP {:#x} of vCPU {} (suberror {}); its bytes: {}",
+                      what, u64{regs.rip}, config_.index, u32{run_.internal.suberror},
+                      instruction_bytes(sregs.cs.base + regs.rip))};
 }
 
 }  // namespace kite::kvm

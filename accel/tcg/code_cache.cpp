@@ -53,19 +53,26 @@ void CodeCache::bury() {
   graveyard_.clear();
 }
 
+// Cached jumps need not be cleared: those of a flushed TLB have a context that never comes again.
 void CodeCache::flush() {
+  constexpr std::size_t kFew = 32 * KiB;  // of blocks: found one by one rather than by filling
+  const bool few = bytes_ <= kFew;
   for (auto& [gpa, page] : pages_) {
     page->shared->masks[number_].store(0, std::memory_order_relaxed);
+    maybe_code_[page_hash(gpa)] = false;
     for (Block* block : page->blocks) {
       if (align_down(block->gpa, kPageSize) != gpa) continue;  // its first page has it too
       for (unsigned i = 0; i <= block->count; ++i) block->insns[i].handler = &stale;
+      buckets_[bucket(block->gpa, block->mode.key())] = nullptr;
       graveyard_.push_back(block);
     }
   }
   pages_.clear();
-  std::fill(buckets_.begin(), buckets_.end(), nullptr);
-  std::fill(jumps_.begin(), jumps_.end(), Jump{});
-  std::fill(maybe_code_.begin(), maybe_code_.end(), false);
+  if (!few) {
+    std::fill(buckets_.begin(), buckets_.end(), nullptr);
+    std::fill(jumps_.begin(), jumps_.end(), Jump{});
+    std::fill(maybe_code_.begin(), maybe_code_.end(), false);
+  }
   cpu_.tlb.flush_all();
   bytes_ = 0;
 }

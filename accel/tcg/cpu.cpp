@@ -65,7 +65,7 @@ void Cpu::update_mode() {
   mode.avx_trap = !has_avx ? 1 : cr0 & cr0::kTs ? 2 : 0;
   mode.wait_trap = (cr0 & cr0::kMp) && (cr0 & cr0::kTs);
   mode.single = (system_flags & rflags::kTf) || (dr7 & dr7::kEnables) ||
-                (interrupt_shadow && interrupt_waiting);
+                (interrupt_shadow && interrupt_waiting) || stepping;
   if (mode.single) attention |= kAttendTrap;
   segment_base[kCs] = code64() ? 0 : cs.base;
   select_tables();

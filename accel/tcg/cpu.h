@@ -44,7 +44,8 @@ struct Cpu {
   u8 cpl = 0;
   Mode mode;     // follows from the above: update_mode()
   FpuState fpu;  // in the engine st[] is in physical order: ST(i) is st[(TOP + i) & 7]
-  X86State msr;  // only its MSR fields are used
+  // Of the state that was loaded: its MSR fields are the engine's, some others are only kept.
+  X86State msr;
 
   // Sized access to a general register by the byte offset in Insn::reg and Insn::rm. A 32-bit write
   // clears the upper half.
@@ -86,6 +87,20 @@ struct Cpu {
   Flow undefined_opcode() { return raise(6); }
   Flow device_not_available() { return raise(7); }
   Flow general_protection(u32 error_code = 0) { return raise_with_code(13, error_code); }
+  // Whose processor this is, and what its instructions may reach (TcgVcpu::execute).
+  enum class Lease : u8 {
+    kNone,       // this engine's own
+    kFirst,      // another engine's, for the instruction that engine cannot execute
+    kFollowing,  // … and for those behind it, which must leave alone what is that engine's: the
+                 // registers of devices and chips, its caches of translations, its clocks
+  };
+  Lease lease = Lease::kNone;
+  bool barred() const { return lease == Lease::kFollowing; }
+  // Leaves the instruction to the other engine; nothing of it has happened.
+  Flow bar() {
+    fault = {0xfe, Fault::Kind::kBarred, false, 0};
+    return Flow::kFault;
+  }
 
   // --- control flow
   // Goes to `target`, cut to the code segment's width by the caller. #GP if outside the limit or
@@ -301,6 +316,7 @@ struct Cpu {
   u64 tsc() const;
   u64 tsc_at(Nanos time) const;  // of the clock
   void move_tsc(u64 change);     // WRMSR, or a state that is loaded
+  void publish_system_time();    // the paravirtual clock, if the guest has switched it on
   CpuidLeaf cpuid(u32 leaf, u32 subleaf) const;
 
   // --- translation (mmu.cpp)
@@ -349,6 +365,7 @@ struct Cpu {
   std::atomic<u32> sipi_vector{0};
   bool interrupt_shadow = false;  // STI, MOV SS: the next instruction runs before an interrupt
   bool debug_shadow = false;      // MOV SS: nor is a debug trap taken before it
+  bool stepping = false;          // blocks of one instruction, for the engine's own sake
   // SYSCALL and SYSRET: whether this instruction is a single step is told by TF behind it.
   bool step_by_new_flags = false;
   u64 repeat_rip = ~u64{0};  // of the string instruction last left between two iterations
@@ -363,8 +380,8 @@ struct Cpu {
 
  private:
   Flow set_system_time(u64 value);
-  void publish_system_time();
   Flow set_wall_clock(u64 value);
+  void deliver_unbarred(u64 return_rip);
   bool try_deliver(const Fault& event, u64& return_rip);
   bool deliver_real(const Fault& event, u64 return_rip);
   bool deliver_protected(const Fault& event, u64& return_rip);

@@ -38,7 +38,16 @@ u64 flags_after(const Cpu& cpu, bool interrupt_gate) {
 
 }  // namespace
 
+// What an exception's delivery touches belongs to the instruction that raised it, which has been
+// begun.
 void Cpu::deliver(u64 return_rip) {
+  const Lease held = lease;
+  if (barred()) lease = Lease::kFirst;
+  deliver_unbarred(return_rip);
+  lease = held;
+}
+
+void Cpu::deliver_unbarred(u64 return_rip) {
   Fault event = fault;
   for (;;) {
     // The handler of #DB may use the debug registers (SDM 3B 17.2.4).

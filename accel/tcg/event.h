@@ -14,6 +14,7 @@ struct Fault {
     kTrap,               // RIP points behind it (#DB of a single step, #BP, #OF)
     kSoftwareInterrupt,  // INT n: RIP behind it, gate DPL checked
     kExternal,           // an interrupt or NMI, between instructions
+    kBarred,             // no fault of the guest's: Cpu::bar()
   };
   u8 vector = 0;
   Kind kind = Kind::kFault;

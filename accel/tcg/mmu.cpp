@@ -29,14 +29,19 @@ bool Cpu::translate(u64 linear, Access access, Privilege privilege, Translation&
   u8* host = PageWalk::host_page(*this, mapping.page, result.writable);
   result.gpa = mapping.page + linear % kPageSize;
   result.host = host ? host + linear % kPageSize : nullptr;
+  if (barred() && (!host || (access == Access::kWrite && !result.writable))) [[unlikely]]
+    return bar(), false;
   if (access == Access::kExecute) {
-    tlb.current().exec[privilege == Privilege::kUser][(page / kPageSize) % kExecEntries] = {
-        page, mapping.global, nullptr};
+    ExecEntry& fetched =
+        tlb.current().exec[privilege == Privilege::kUser][(page / kPageSize) % kExecEntries];
+    fetched = {page, mapping.global, nullptr};
+    tlb.current().fetched.add(fetched);
     return true;
   }
   if (!host) return true;
   TlbEntry& entry =
       tlb.current().data[static_cast<unsigned>(privilege)][(page / kPageSize) % kTlbEntries];
+  tlb.current().filled.add(entry);
   entry.read = page;
   entry.write = TlbEntry::kNoPage;
   entry.addend = reinterpret_cast<u64>(host) - page;

@@ -107,7 +107,7 @@ u64 Cpu::tsc_at(Nanos time) const {
 // Deadlines of the local APIC count by the same TSC, and the paravirtual clock starts from it.
 void Cpu::move_tsc(u64 change) {
   tsc_offset += change;
-  if (interrupts) interrupts->set_tsc_offset(static_cast<i64>(tsc_offset));
+  if (interrupts && lease == Lease::kNone) interrupts->set_tsc_offset(static_cast<i64>(tsc_offset));
 }
 
 CpuidLeaf Cpu::cpuid(u32 leaf, u32 subleaf) const {
@@ -241,9 +241,9 @@ Flow Cpu::set_system_time(u64 value) {
 }
 
 void Cpu::publish_system_time() {
-  if (!(msr.kvm_system_time & 1)) return;
+  if (!(msr.kvm_system_time & 1) || lease != Lease::kNone) return;
   struct {
-    u32 version = 2, pad = 0;
+    u32 version, pad = 0;
     u64 tsc_timestamp, system_time;
     u32 mul;
     i8 shift = 0;
@@ -257,7 +257,10 @@ void Cpu::publish_system_time() {
   info.mul = static_cast<u32>((static_cast<u128>(scaled) << 32) / hz);
   info.system_time = static_cast<u64>(clock.now());
   info.tsc_timestamp = tsc();
-  memory.write(msr.kvm_system_time & ~u64{1}, {reinterpret_cast<const u8*>(&info), sizeof info});
+  // Another even number than stands there: a reader that was interrupted must see the change.
+  const Gpa place = msr.kvm_system_time & ~u64{1};
+  info.version = (static_cast<u32>(memory.read_value(place, 4)) | 1) + 1;
+  memory.write(place, {reinterpret_cast<const u8*>(&info), sizeof info});
 }
 
 Flow Cpu::set_wall_clock(u64 value) {

@@ -1,6 +1,8 @@
 // Between the engine's state and X86State.
 #include "accel/tcg/vcpu.h"
+#include "accel/x86/msr.h"
 #include "accel/x86/registers.h"
+#include "accel/x86/vectors.h"
 
 namespace kite::tcg {
 
@@ -18,34 +20,13 @@ int top_of(const FpuState& fpu) {
   return fpu.fsw >> 11 & 7;
 }
 
-// The fields of X86State that Cpu::msr holds.
-void copy_msrs(const X86State& from, X86State& to) {
-  to.star = from.star;
-  to.lstar = from.lstar;
-  to.cstar = from.cstar;
-  to.sfmask = from.sfmask;
-  to.kernel_gs_base = from.kernel_gs_base;
-  to.sysenter_cs = from.sysenter_cs;
-  to.sysenter_esp = from.sysenter_esp;
-  to.sysenter_eip = from.sysenter_eip;
-  to.pat = from.pat;
-  to.tsc_aux = from.tsc_aux;
-  to.tsc_adjust = from.tsc_adjust;
-  to.misc_enable = from.misc_enable;
-  to.mtrr_def_type = from.mtrr_def_type;
-  to.mtrr_fixed = from.mtrr_fixed;
-  to.mtrr_variable = from.mtrr_variable;
-  to.mcg_status = from.mcg_status;
-  to.mcg_ctl = from.mcg_ctl;
-  to.mc_banks = from.mc_banks;
-  to.kvm_system_time = from.kvm_system_time;
-  to.kvm_wall_clock = from.kvm_wall_clock;
-}
-
 }  // namespace
 
+// What the engine has no use for stays as it was set: another one may have.
 X86State TcgVcpu::state() {
-  X86State state;
+  X86State state = cpu_.msr;
+  state.pending = {};
+  state.tsc_at.reset();
   std::copy_n(cpu_.gpr.begin(), 16, state.gpr.begin());
   state.rip = cpu_.rip;
   state.rflags = cpu_.rflags();
@@ -64,8 +45,15 @@ X86State TcgVcpu::state() {
   state.dr7 = cpu_.dr7;
   state.fpu = rotated(cpu_.fpu, top_of(cpu_.fpu));
   state.efer = cpu_.efer;
-  copy_msrs(cpu_.msr, state);
   state.tsc = cpu_.tsc();
+  u64 deadline = 0;
+  if (cpu_.interrupts && cpu_.lease == Cpu::Lease::kNone &&
+      cpu_.interrupts->read_msr(msr::kTscDeadline, deadline))
+    state.tsc_deadline = deadline;
+  const u32 asked = cpu_.attention.load();
+  state.pending.triple_fault = (asked & kAttendShutdown) != 0;
+  state.pending.init = (asked & kAttendInit) != 0;
+  if (asked & kAttendSipi) state.pending.sipi = static_cast<u8>(cpu_.sipi_vector);
   state.pending.nmi = (cpu_.nmi & ~Cpu::kNmiBlocked) != 0;
   state.pending.nmi_blocked = (cpu_.nmi & Cpu::kNmiBlocked) != 0;
   state.pending.sti_shadow = cpu_.interrupt_shadow && !cpu_.debug_shadow;
@@ -81,8 +69,16 @@ Result<> TcgVcpu::set_state(const X86State& state) {
   cpu_.attention &= kAttendKick | kAttendMemory;
   cpu_.nmi = state.pending.nmi ? 1 : 0;
   if (state.pending.nmi) cpu_.attention |= kAttendNmi;
+  if (state.pending.init) cpu_.attention |= kAttendInit;
+  if (state.pending.sipi) cpu_.sipi_vector = *state.pending.sipi, cpu_.attention |= kAttendSipi;
+  // By the TSC that goes: with the new one it might fire.
+  if (state.tsc_deadline && cpu_.interrupts)
+    (void)cpu_.interrupts->write_msr(msr::kTscDeadline, 0);
   cpu_.move_tsc(state.tsc - (state.tsc_at ? cpu_.tsc_at(*state.tsc_at) : cpu_.tsc()));
   load_state(state);
+  if (state.tsc_deadline && cpu_.interrupts)
+    (void)cpu_.interrupts->write_msr(msr::kTscDeadline, state.tsc_deadline);
+  cpu_.publish_system_time();
   return {};
 }
 
@@ -108,7 +104,7 @@ void TcgVcpu::load_state(const X86State& state) {
   cpu_.cpl = protected_mode ? state.segments[kSs].dpl : 0;
   if (state.rflags & rflags::kVm) cpu_.cpl = 3;
   cpu_.fpu = rotated(state.fpu, 8 - top_of(state.fpu));
-  copy_msrs(state, cpu_.msr);
+  cpu_.msr = state;
   cpu_.system_flags = 0;
   cpu_.set_rflags(state.rflags);
   cpu_.attention &= ~(kAttendTrap | kAttendHalt | kAttendShutdown);
@@ -118,21 +114,25 @@ void TcgVcpu::load_state(const X86State& state) {
   cpu_.interrupt_shadow = state.pending.sti_shadow || state.pending.mov_ss_shadow;
   cpu_.debug_shadow = state.pending.mov_ss_shadow;
   cpu_.step_by_new_flags = false;
+  cpu_.repeat_rip = ~u64{0};
   cpu_.interrupt_waiting = false;
   cpu_.halted = state.mp_state == MpState::kHalted;
   wait_for_sipi_ = state.mp_state == MpState::kWaitForSipi;
   cpu_.pdptes = {};
   (void)cpu_.load_pdptes(cpu_.cr3, cpu_.cr0, cpu_.cr4);
-  cpu_.code->flush();
-  cpu_.tlb.flush_all();  // global pages too: another state's are not this one's
+  cpu_.code->flush();  // with the TLB, global pages too: another state's are not this one's
   cpu_.tlb.select(state.cr4 & cr4::kPcide ? static_cast<u16>(state.cr3 & cr3::kPcid) : u16{0},
                   false);
   cpu_.update_mode();
-  if (state.pending.exception) {
-    cpu_.fault = {state.pending.vector, Fault::Kind::kFault, state.pending.has_error_code,
-                  state.pending.error_code};
-    cpu_.deliver(cpu_.rip);
-  }
+  if (state.pending.triple_fault) cpu_.attention |= kAttendShutdown;
+  if (!state.pending.exception) return;
+  const bool external = state.pending.external || state.pending.vector >= kExceptionVectors;
+  const bool trap = state.pending.vector == kDebugException;
+  const Fault::Kind kind = external ? Fault::Kind::kExternal
+                           : trap   ? Fault::Kind::kTrap
+                                    : Fault::Kind::kFault;
+  cpu_.fault = {state.pending.vector, kind, state.pending.has_error_code, state.pending.error_code};
+  cpu_.deliver(cpu_.rip);
 }
 
 }  // namespace kite::tcg

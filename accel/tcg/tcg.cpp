@@ -23,6 +23,7 @@ class TcgAccelerator final : public Accelerator, private MemoryListener, private
   }
 
   std::string_view name() const override { return "tcg"; }
+  const CpuModel* model() const override { return &config_.model; }
 
   Result<std::unique_ptr<Vcpu>> create_vcpu(const VcpuConfig& vcpu) override {
     std::lock_guard lock(mutex_);

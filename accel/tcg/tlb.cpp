@@ -24,14 +24,30 @@ void TlbSlot::note_large(u64 linear, unsigned shift) {
   }
 }
 
+namespace {
+
+template <class Tables, class Entry>
+void empty(Tables& tables, FilledEntries<Entry>& filled) {
+  if (filled.few()) {
+    for (unsigned i = 0; i < filled.count; ++i) *filled.noted[i] = {};
+  } else {
+    for (auto& table : tables) table.fill({});
+  }
+  filled.count = 0;
+}
+
+}  // namespace
+
 void TlbSlot::flush() {
+  if (filled.count == 0 && fetched.count == 0) return;
   large = {};
   keys = 0;
-  for (auto& table : data) table.fill({});
-  for (auto& table : exec) table.fill({});
+  empty(data, filled);
+  empty(exec, fetched);
 }
 
 void TlbSlot::flush_non_global() {
+  if (filled.count == 0 && fetched.count == 0) return;
   for (auto& table : data)
     for (auto& entry : table)
       if (!(entry.page & TlbEntry::kGlobal)) entry = {};
@@ -84,7 +100,7 @@ void TlbSlot::protect_all() {
 }
 
 Tlb::Tlb() {
-  for (auto& slot : slots_) slot = std::make_unique<TlbSlot>();
+  slots_[0] = std::make_unique<TlbSlot>();
   current_ = slots_[0].get();
   current_->in_use = true;
   renew(*current_);
@@ -95,11 +111,15 @@ void Tlb::renew(TlbSlot& slot) {
 }
 
 void Tlb::select(u16 pcid, bool keep) {
-  auto found = std::find_if(slots_.begin(), slots_.end(),
-                            [&](auto& slot) { return slot->in_use && slot->pcid == pcid; });
+  ++invalidations_;
+  auto found = std::find_if(slots_.begin(), slots_.end(), [&](auto& slot) {
+    return slot && slot->in_use && slot->pcid == pcid;
+  });
   if (found == slots_.end()) {
+    const auto age = [](const auto& slot) { return slot ? slot->last_used : 0; };
     found = std::min_element(slots_.begin(), slots_.end(),
-                             [](auto& a, auto& b) { return a->last_used < b->last_used; });
+                             [&](auto& a, auto& b) { return age(a) < age(b); });
+    if (!*found) *found = std::make_unique<TlbSlot>();
     (*found)->flush();
     renew(**found);
   } else if (!keep) {
@@ -113,8 +133,9 @@ void Tlb::select(u16 pcid, bool keep) {
 }
 
 void Tlb::flush_all() {
+  ++invalidations_;
   for (auto& slot : slots_) {
-    if (!slot->in_use) continue;
+    if (!slot || !slot->in_use) continue;
     slot->flush();
     renew(*slot);
     slot->in_use = slot.get() == current_;
@@ -123,16 +144,18 @@ void Tlb::flush_all() {
 }
 
 void Tlb::flush_all_non_global() {
+  ++invalidations_;
   for (auto& slot : slots_) {
-    if (!slot->in_use) continue;
+    if (!slot || !slot->in_use) continue;
     slot->flush_non_global();
     renew(*slot);
   }
 }
 
 void Tlb::flush_pcid(u16 pcid) {
+  ++invalidations_;
   for (auto& slot : slots_) {
-    if (!slot->in_use || slot->pcid != pcid) continue;
+    if (!slot || !slot->in_use || slot->pcid != pcid) continue;
     slot->flush_non_global();
     renew(*slot);
   }
@@ -143,27 +166,30 @@ void Tlb::flush_page(TlbSlot& slot, u64 page) {
 }
 
 void Tlb::flush_page(u64 page) {
+  ++invalidations_;
   for (auto& slot : slots_)
-    if (slot->in_use) flush_page(*slot, page);
+    if (slot && slot->in_use) flush_page(*slot, page);
 }
 
 void Tlb::flush_page_of(u16 pcid, u64 page) {
+  ++invalidations_;
   for (auto& slot : slots_)
-    if (slot->in_use && slot->pcid == pcid) flush_page(*slot, page);
+    if (slot && slot->in_use && slot->pcid == pcid) flush_page(*slot, page);
 }
 
 void Tlb::flush_keys(u16 keys) {
   for (auto& slot : slots_)
-    if (slot->in_use) slot->flush_keys(keys);
+    if (slot && slot->in_use) slot->flush_keys(keys);
 }
 
 void Tlb::protect(u64 physical_page) {
   for (auto& slot : slots_)
-    if (slot->in_use) slot->protect(physical_page);
+    if (slot && slot->in_use) slot->protect(physical_page);
 }
 
 void Tlb::protect_all() {
-  for (auto& slot : slots_) slot->protect_all();
+  for (auto& slot : slots_)
+    if (slot) slot->protect_all();
 }
 
 }  // namespace kite::tcg

@@ -34,6 +34,23 @@ struct ExecEntry {
   CodePage* code = nullptr;
 };
 
+// The entries that were filled since the last flush, while they are few: a processor that executes
+// an instruction now and then for another engine has little to forget each time.
+template <class Entry>
+struct FilledEntries {
+  static constexpr unsigned kMost = 96;
+  std::array<Entry*, kMost> noted;
+  unsigned count = 0;  // kMost + 1: too many
+
+  void add(Entry& entry) {
+    if (count < kMost) [[unlikely]]
+      noted[count++] = &entry;
+    else
+      count = kMost + 1;
+  }
+  bool few() const { return count <= kMost; }
+};
+
 // Which privileges an access has: they never share entries.
 enum class Privilege : u8 {
   kSupervisor,    // CPL < 3, or an implicit access (descriptor tables) at any CPL
@@ -63,6 +80,8 @@ struct TlbSlot {
   // many entries here. So each slot remembers, by a hash, where large pages were cached.
   std::array<std::array<u64, (1u << kLargeHashBits) / 64>, kLargeShifts.size()> large = {};
   u16 keys = 0;  // the protection keys of user pages among the data entries, and perhaps more
+  FilledEntries<TlbEntry> filled;
+  FilledEntries<ExecEntry> fetched;
 
   void flush();
   void flush_non_global();
@@ -89,6 +108,8 @@ class Tlb {
   Tlb();
 
   TlbSlot& current() { return *current_; }
+  // Grows whenever the guest may have asked to forget translations.
+  u64 invalidations() const { return invalidations_; }
 
   // The slot of `pcid`, taken from the least recently used if it has none. `keep` leaves its
   // entries alone (CR3 bit 63).
@@ -104,16 +125,17 @@ class Tlb {
   template <class Test>
   void protect_if(const Test& test) {
     for (auto& slot : slots_)
-      if (slot->in_use) slot->protect_if(test);
+      if (slot && slot->in_use) slot->protect_if(test);
   }
 
  private:
   void renew(TlbSlot& slot);
   void flush_page(TlbSlot& slot, u64 page);
-  std::array<std::unique_ptr<TlbSlot>, kTlbSlots> slots_;
+  std::array<std::unique_ptr<TlbSlot>, kTlbSlots> slots_;  // made when first needed
   TlbSlot* current_;
   u64 next_context_ = 1;
   u64 uses_ = 0;
+  u64 invalidations_ = 0;
 };
 
 }  // namespace kite::tcg

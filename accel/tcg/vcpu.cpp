@@ -42,13 +42,13 @@ void TcgVcpu::signal(Signal signal, u32 argument) {
 Result<Exit> TcgVcpu::run(Nanos deadline) {
   cpu_.processors.exclusive.enter();
   cpu_.code->hear_news(true);
-  const Exit exit = execute(deadline);
+  const Exit exit = run_blocks(deadline);
   cpu_.processors.code.leave(cpu_.code->number());
   cpu_.processors.exclusive.leave();
   return exit;
 }
 
-Exit TcgVcpu::execute(Nanos deadline) {
+Exit TcgVcpu::run_blocks(Nanos deadline) {
   constexpr unsigned kBlocksPerClockLook = 1024;
   unsigned blocks = 0;
   if (cpu_.halted) cpu_.attention |= kAttendHalt;
@@ -85,6 +85,7 @@ inline void TcgVcpu::finish_block(const Insn& last, Flow flow) {
     return;
   const bool at_instruction = cpu_.fault.kind == Fault::Kind::kFault;
   cpu_.rip = cpu_.this_rip(last);
+  if (cpu_.fault.kind == Fault::Kind::kBarred) return;
   const bool completed = cpu_.fault.kind == Fault::Kind::kSoftwareInterrupt;
   cpu_.deliver(at_instruction ? cpu_.rip : cpu_.next_rip(last));
   const u64 pending = std::exchange(cpu_.pending_debug, 0);
@@ -204,16 +205,8 @@ void TcgVcpu::attend_start_up(u32 wanted) {
   load_state(next);
 }
 
-std::optional<Exit> TcgVcpu::attend() {
-  const u32 wanted = cpu_.attention.load();
-  if (wanted & kAttendShutdown) {
-    cpu_.attention &= ~kAttendShutdown;
-    return Exit{Exit::Kind::kShutdown, false};
-  }
-  if (wanted & kAttendKick) {
-    cpu_.attention &= ~kAttendKick;
-    return Exit{Exit::Kind::kKicked, false};
-  }
+// What others want of this processor: memory, code, the gate.
+void TcgVcpu::attend_others(u32 wanted) {
   attend_dirty_log();
   if (wanted & kAttendGate) {
     cpu_.attention &= ~kAttendGate;
@@ -224,20 +217,34 @@ std::optional<Exit> TcgVcpu::attend() {
     cpu_.code->hear_news(false);
   }
   if (wanted & kAttendMemory) attend_memory();
-  if (wanted & (kAttendInit | kAttendSipi)) attend_start_up(wanted);
-  if (wait_for_sipi_) return Exit{Exit::Kind::kHalted, false};
+}
+
+// Answers whether the shadow of STI or MOV SS covers the block that runs now.
+bool TcgVcpu::attend_traps(u32 wanted) {
   if (cpu_.step_by_new_flags) after_instruction(false);
   cpu_.debug_shadow = cpu_.debug_shadow && cpu_.mode.single;
-
-  // The shadow of STI or MOV SS covers the block that runs now.
   const bool shadow = std::exchange(cpu_.interrupt_shadow, false);
-  if (wanted & kAttendTrap) {
-    if (!shadow) {
-      cpu_.attention &= ~kAttendTrap;
-      cpu_.update_mode();
-    }
+  if ((wanted & kAttendTrap) && !shadow) {
+    cpu_.attention &= ~kAttendTrap;
+    cpu_.update_mode();
   }
-  if (!shadow) {
+  return shadow;
+}
+
+std::optional<Exit> TcgVcpu::attend() {
+  const u32 wanted = cpu_.attention.load();
+  if (wanted & kAttendShutdown) {
+    cpu_.attention &= ~kAttendShutdown;
+    return Exit{Exit::Kind::kShutdown, false};
+  }
+  if (wanted & kAttendKick) {
+    cpu_.attention &= ~kAttendKick;
+    return Exit{Exit::Kind::kKicked, false};
+  }
+  attend_others(wanted);
+  if (wanted & (kAttendInit | kAttendSipi)) attend_start_up(wanted);
+  if (wait_for_sipi_) return Exit{Exit::Kind::kHalted, false};
+  if (!attend_traps(wanted)) {
     if ((wanted & kAttendNmi) && !(cpu_.nmi & Cpu::kNmiBlocked)) {
       attend_nmi();
     } else if (cpu_.attention & kAttendInterrupt) {

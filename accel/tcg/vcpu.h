@@ -23,6 +23,7 @@ class TcgVcpu final : public Vcpu {
   void signal(Signal signal, u32 argument) override;
   X86State state() override;
   Result<> set_state(const X86State& state) override;
+  Result<Burst> execute(X86State& state, const BurstLimits& limits) override;
   std::optional<u64> instructions() const override {
     return instructions_.load(std::memory_order_relaxed);
   }
@@ -31,8 +32,10 @@ class TcgVcpu final : public Vcpu {
 
  private:
   void load_state(const X86State& state);
-  Exit execute(Nanos deadline);
+  Exit run_blocks(Nanos deadline);
   std::optional<Exit> attend();
+  void attend_others(u32 wanted);
+  bool attend_traps(u32 wanted);
   void attend_start_up(u32 wanted);
   void attend_dirty_log();
   void attend_memory();
@@ -45,6 +48,13 @@ class TcgVcpu final : public Vcpu {
   void take_debug_trap(u64 causes);
   bool instruction_breakpoint();
   void deliver_event(u8 vector);
+
+  // burst.cpp: instructions for another engine.
+  void borrow(const X86State& state);
+  void execute_first(const BurstLimits& limits, Burst& burst);
+  void execute_following(const BurstLimits& limits, Burst& burst);
+  bool attend_in_burst(Burst& burst);
+  bool describe(const Block& block, Burst& burst);
 
   Cpu cpu_;
   bool wait_for_sipi_ = false;

@@ -261,6 +261,24 @@ u64 CpuModel::xcr0_bits() const {
   return u64{state.edx} << 32 | state.eax;
 }
 
+bool has_unnamed_features(const CpuModel& model) {
+  // Of the registers whose bits stand for instructions; OSXSAVE and OSPKE follow CR4.
+  constexpr u32 kOsxsave = 1 << 27, kOspke = 1 << 4;
+  CpuidLeaf one = model.leaf(1, 0), seven = model.leaf(7, 0), far = model.leaf(0x80000001, 0);
+  const CpuidLeaf more = model.leaf(7, 1);
+  one.ecx &= ~kOsxsave;
+  seven.ecx &= ~kOspke;
+  for (const FeatureName& named : feature_names()) {
+    const FeaturePlace place = place_of(named.feature);
+    CpuidLeaf* leaf = place.leaf == 1            ? &one
+                      : place.leaf == 7          ? &seven
+                      : place.leaf == 0x80000001 ? &far
+                                                 : nullptr;
+    if (leaf != nullptr && place.subleaf == 0) register_of(*leaf, place.reg) &= ~(u32{1} << place.bit);
+  }
+  return (one.ecx | seven.ebx | seven.ecx | seven.edx | far.ecx | more.eax | more.edx) != 0;
+}
+
 std::vector<std::string_view> cpu_model_names() {
   std::vector<std::string_view> names;
   for (const NamedCpuModel& named : named_cpu_models()) names.push_back(named.name);

@@ -62,6 +62,9 @@ struct CpuModel {
 // Family 15, model 107, stepping 1, as CPUID leaf 1 and EDX after RESET show it.
 inline constexpr u32 kProcessorSignature = 0x60fb1;
 
+// Does CPUID offer instructions that have no Feature, as it may for a model taken from the host?
+bool has_unnamed_features(const CpuModel& model);
+
 std::vector<std::string_view> cpu_model_names();
 // "NAME[,+feature][,-feature]". Errors name the closest existing name.
 Result<CpuModel> find_cpu_model(std::string_view text);

@@ -50,6 +50,7 @@ void X86State::init(bool boot_processor) {
   fresh.mc_banks = mc_banks;
   fresh.kvm_system_time = kvm_system_time;
   fresh.kvm_wall_clock = kvm_wall_clock;
+  fresh.other_msrs = other_msrs;
   fresh.mp_state = boot_processor ? MpState::kRunning : MpState::kWaitForSipi;
   *this = fresh;
 }

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <optional>
+#include <vector>
 
 #include "accel/x86/chip_state.h"
 #include "base/types.h"
@@ -81,13 +82,24 @@ struct PendingEvents {
   bool exception =
       false;  // `vector` (with `error_code`) is to be delivered before the next instruction
   bool has_error_code = false;
+  bool external = false;  // … and is no exception but an interrupt that was acknowledged
   u8 vector = 0;
   u32 error_code = 0;
+  bool triple_fault = false;
+  bool init = false;       // an INIT that was not taken yet
+  std::optional<u8> sipi;  // the vector of a SIPI that was not taken yet
   bool nmi = false;
   bool nmi_blocked = false;
   bool sti_shadow = false;     // interrupts wait one instruction (STI)
   bool mov_ss_shadow = false;  // interrupts and debug traps wait one instruction (MOV SS, POP SS)
   bool operator==(const PendingEvents&) const = default;
+};
+
+// A model-specific register that X86State has no name for.
+struct OtherMsr {
+  u32 index;
+  u64 value;
+  bool operator==(const OtherMsr&) const = default;
 };
 
 struct X86State {
@@ -120,7 +132,10 @@ struct X86State {
   static constexpr u64 kMachineCheckBanks = 5;
   u64 mcg_status = 0, mcg_ctl = 0;
   std::array<u64, 4 * kMachineCheckBanks> mc_banks = {};  // CTL, STATUS, ADDR, MISC of each
-  u64 kvm_system_time = 0, kvm_wall_clock = 0;            // the paravirtual clock's MSRs, 0 = off
+  u64 kvm_system_time = 0, kvm_wall_clock = 0;  // the paravirtual clock's MSRs, 0 = off
+  u64 tsc_deadline = 0;  // of the local APIC's timer, in the guest's TSC; 0: not armed
+  // What one engine has and others only keep for it.
+  std::vector<OtherMsr> other_msrs = {};
 
   PendingEvents pending;
   MpState mp_state = MpState::kRunning;

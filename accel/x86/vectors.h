@@ -29,6 +29,8 @@ enum Vector : u8 {
   kControlProtection = 21,
 };
 
+inline constexpr u8 kExceptionVectors = 32;  // the manual keeps them for exceptions
+
 constexpr bool pushes_error_code(u8 vector) {
   constexpr u32 kWith = 1u << kDoubleFault | 1u << kInvalidTss | 1u << kSegmentNotPresent |
                         1u << kStackFault | 1u << kGeneralProtection | 1u << kPageFault |

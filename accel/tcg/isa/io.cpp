@@ -7,6 +7,7 @@
 namespace kite::tcg {
 
 bool may_access_port(Cpu& cpu, u16 port, unsigned size) {
+  if (cpu.barred()) return cpu.bar(), false;
   if (!cpu.mode.protected_mode || (!cpu.mode.v86 && cpu.cpl <= cpu.iopl())) return true;
   const auto refuse = [&] {
     cpu.general_protection();

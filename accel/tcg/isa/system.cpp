@@ -22,6 +22,7 @@ constexpr auto pause = [](Cpu& cpu) {
 constexpr auto nop_rm = [](Cpu&, auto) {};
 
 constexpr auto hlt = [](Cpu& cpu, const Insn& insn) {
+  if (cpu.barred()) return cpu.bar();
   cpu.halted = true;
   cpu.attention |= kAttendHalt;
   return cpu.leave(insn);
@@ -54,6 +55,7 @@ constexpr auto mov_from_cr = [](Cpu& cpu, const Insn& insn, auto&, u8 number) {
       put_rm(cpu, insn, cpu.cr4);
       return Flow::kNext;
     case 8:
+      if (cpu.barred()) return cpu.bar();
       put_rm(cpu, insn, cpu.interrupts ? cpu.interrupts->cr8() : 0);
       return Flow::kNext;
     default:
@@ -62,6 +64,7 @@ constexpr auto mov_from_cr = [](Cpu& cpu, const Insn& insn, auto&, u8 number) {
 };
 
 constexpr auto mov_to_cr = [](Cpu& cpu, const Insn& insn, u8 number, auto) {
+  if (cpu.barred()) return cpu.bar();
   const u64 value = rm_value(cpu, insn);
   Flow flow = Flow::kNext;
   switch (number) {
@@ -132,6 +135,7 @@ constexpr auto clts = [](Cpu& cpu, const Insn& insn) {
 // The operand is an address, not an access: no limit, no null segment and no address that is not
 // canonical makes it fault (SDM 2A "INVLPG").
 constexpr auto invlpg = [](Cpu& cpu, const Insn& insn, u64) {
+  if (cpu.barred()) return cpu.bar();
   u64 linear = cpu.segment_base[insn.segment] +
                (cpu.effective_address(insn) & insn.address_mask());
   if (!cpu.code64()) linear &= 0xffffffff;
@@ -141,6 +145,7 @@ constexpr auto invlpg = [](Cpu& cpu, const Insn& insn, u64) {
 
 // INVPCID (SDM 2A): the descriptor holds PCID and linear address; the register chooses what goes.
 constexpr auto invpcid = [](Cpu& cpu, const Insn& insn, auto, u64) {
+  if (cpu.barred()) return cpu.bar();
   const u64 type = cpu.code64() ? cpu.get<u64>(insn.reg) : cpu.get<u32>(insn.reg);
   std::array<u64, 2> descriptor;
   if (!cpu.load_operand(insn, descriptor)) return Flow::kFault;
@@ -166,15 +171,18 @@ constexpr auto invpcid = [](Cpu& cpu, const Insn& insn, auto, u64) {
 };
 
 constexpr auto cpuid = [](Cpu& cpu) {
+  if (cpu.barred()) return cpu.bar();
   cpu.serialize();
   const CpuidLeaf leaf = cpu.cpuid(cpu.get<u32>(kRax * 8), cpu.get<u32>(kRcx * 8));
   cpu.put<u32>(kRax * 8, leaf.eax);
   cpu.put<u32>(kRbx * 8, leaf.ebx);
   cpu.put<u32>(kRcx * 8, leaf.ecx);
   cpu.put<u32>(kRdx * 8, leaf.edx);
+  return Flow::kNext;
 };
 
 Flow read_tsc(Cpu& cpu) {
+  if (cpu.barred()) return cpu.bar();
   if ((cpu.cr4 & cr4::kTsd) && cpu.cpl != 0) return cpu.general_protection();
   const u64 tsc = cpu.tsc();
   cpu.put<u32>(kRax * 8, static_cast<u32>(tsc));
@@ -193,6 +201,7 @@ constexpr auto rdtscp = [](Cpu& cpu) {
 constexpr auto rdpmc = [](Cpu& cpu) { return cpu.general_protection(); };
 
 constexpr auto rdmsr = [](Cpu& cpu) {
+  if (cpu.barred()) return cpu.bar();
   u64 value = 0;
   if (cpu.read_msr(cpu.get<u32>(kRcx * 8), value) == Flow::kFault) return Flow::kFault;
   cpu.put<u32>(kRax * 8, static_cast<u32>(value));
@@ -201,6 +210,7 @@ constexpr auto rdmsr = [](Cpu& cpu) {
 };
 
 constexpr auto wrmsr = [](Cpu& cpu, const Insn& insn) {
+  if (cpu.barred()) return cpu.bar();
   const u64 value = u64{cpu.get<u32>(kRdx * 8)} << 32 | cpu.get<u32>(kRax * 8);
   const Flow flow = cpu.write_msr(cpu.get<u32>(kRcx * 8), value);
   return flow == Flow::kFault ? flow : cpu.leave(insn);

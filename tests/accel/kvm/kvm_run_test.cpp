@@ -118,14 +118,16 @@ TEST_F(KvmGuest, ATripleFaultIsAShutdown) {
   EXPECT_EQ(run().kind, Exit::Kind::kShutdown);
 }
 
-TEST_F(KvmGuest, WhatKvmCannotExecuteIsAnErrorThatNamesTheAddress) {
+TEST_F(KvmGuest, WhatKvmCannotExecuteIsSaidWithItsAddress) {
   X86State state = protected_mode();
   state.rip = kRegisters;  // code in a device's registers
   ASSERT_TRUE(vcpu->set_state(state));
   auto exit = vcpu->run(clock.now() + 10 * kSecond);
-  ASSERT_FALSE(exit);
-  EXPECT_EQ(exit.error().kind, ErrorKind::kInternal);
-  EXPECT_NE(exit.error().message.find("RIP 0xd0000000"), std::string::npos) << exit.error().message;
+  ASSERT_TRUE(exit);
+  EXPECT_EQ(exit->kind, Exit::Kind::kUnable);
+  const Error error = vcpu->why_unable();
+  EXPECT_EQ(error.kind, ErrorKind::kInternal);
+  EXPECT_NE(error.message.find("RIP 0xd0000000"), std::string::npos) << error.message;
 }
 
 TEST_F(KvmGuest, CpuidIsTheModels) {

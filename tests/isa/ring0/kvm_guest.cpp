@@ -58,7 +58,10 @@ Result<std::unique_ptr<KvmRunner>> KvmRunner::create(const CpuModel& wanted) {
 }
 
 KvmRunner::KvmRunner(kvm::Device device, CpuModel model, HostMemory ram)
-    : device_(std::move(device)), model_(std::move(model)), ram_(std::move(ram)) {}
+    : device_(std::move(device)), model_(std::move(model)), ram_(std::move(ram)) {
+  // Both would have to be switched on.
+  device_.capabilities.exception_payload = device_.capabilities.triple_fault_event = false;
+}
 
 KvmRunner::~KvmRunner() {
   set_alarm(false);
@@ -80,6 +83,8 @@ Result<> KvmRunner::set_up() {
   const int khz = ::ioctl(vcpu_.get(), KVM_GET_TSC_KHZ, 0);
   kvm::CpuidTable cpuid = kvm::cpuid_of(model_, 0, khz > 0 ? static_cast<u64>(khz) : 1'000'000);
   if (::ioctl(vcpu_.get(), KVM_SET_CPUID2, &cpuid.raw()) < 0) return cannot("take the CPU model");
+  transfer_.emplace(vcpu_.get(), device_);
+  transfer_->find_registers(vm_.get());
   return {};
 }
 
@@ -114,7 +119,8 @@ bool KvmRunner::load(const Case& test, Outcome& outcome) {
   }
   std::copy(test.ram.begin(), test.ram.end(), ram_.data());
   page_->run().cr8 = 0;
-  if (const auto set = kvm::write_state(vcpu_.get(), device_, test.state, kApicBase); !set) {
+  const kvm::ApicRegisters apic{.base = kApicBase};
+  if (const auto set = transfer_->write(test.state, &apic, false); !set) {
     outcome.end = End::kUnjudged;
     outcome.reason = set.error().message;
     return false;
@@ -141,7 +147,7 @@ void KvmRunner::run(const Case& test, Outcome& outcome) {
     break;
   }
   if (run.exit_reason == KVM_EXIT_MMIO || run.exit_reason == KVM_EXIT_IO) finish_access();
-  outcome.state = kvm::read_state(vcpu_.get(), device_);
+  outcome.state = transfer_->read(true);
   outcome.ram.assign(ram_.data(), ram_.data() + kRamSize);
 }
 

@@ -37,6 +37,7 @@ class KvmRunner {
   HostMemory ram_;
   UniqueFd vm_, vcpu_;
   std::optional<kvm::RunPage> page_;
+  std::optional<kvm::StateTransfer> transfer_;
 };
 
 }  // namespace kite::ring0

@@ -1,0 +1,40 @@
+#include "accel/kvm/derived_memory.h"
+
+#include <sys/ioctl.h>
+
+#include <fstream>
+
+#include "accel/kvm/abi.h"
+#include "base/bits.h"
+
+namespace kite::kvm {
+namespace {
+
+bool is_on(const char* parameter) {
+  std::ifstream file(parameter);
+  char value = 'N';
+  return (file >> value) && (value == 'Y' || value == '1');
+}
+
+}  // namespace
+
+bool shadows_page_tables() {
+  return !is_on("/sys/module/kvm_intel/parameters/ept") &&
+         !is_on("/sys/module/kvm_amd/parameters/npt");
+}
+
+// KVM drops all of them when it deletes a slot, whichever (Linux Documentation/virt/kvm/api.rst,
+// KVM_X86_QUIRK_SLOT_ZAP_ALL). So one comes and goes, where no board maps anything.
+void forget_shadow_pages(int vm_fd, u32 slot) {
+  alignas(kPageSize) static u8 page[kPageSize];
+  kvm_userspace_memory_region region{};
+  region.slot = slot;
+  region.guest_phys_addr = 0xfeffb000;
+  region.memory_size = kPageSize;
+  region.userspace_addr = reinterpret_cast<u64>(page);
+  if (::ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, &region) < 0) return;
+  region.memory_size = 0;
+  ::ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+}  // namespace kite::kvm

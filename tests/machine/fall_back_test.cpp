@@ -1,0 +1,143 @@
+// Instruction fall-back with an engine that knows next to nothing.
+#include <gtest/gtest.h>
+
+#include "accel/tcg/tcg.h"
+#include "accel/x86/registers.h"
+#include "machine/movable_vcpu.h"
+#include "memory/backend.h"
+
+namespace kite {
+namespace {
+
+// Can execute HLT, and nothing else.
+class HelplessVcpu final : public Vcpu {
+ public:
+  explicit HelplessVcpu(AddressSpace& memory) : memory_(memory) {}
+  Result<Exit> run(Nanos) override {
+    if (state_.mp_state == MpState::kHalted) return Exit{Exit::Kind::kHalted, false};
+    if (memory_.read_value(state_.rip, 1) != 0xf4) return Exit{Exit::Kind::kUnable};
+    state_.rip += 1;
+    state_.mp_state = MpState::kHalted;
+    return Exit{Exit::Kind::kHalted, false};
+  }
+  void kick() override {}
+  void signal(Signal, u32) override { ++signals; }
+  X86State state() override { return state_; }
+  Result<> set_state(const X86State& state) override {
+    state_ = state;
+    return {};
+  }
+  Error why_unable() override { return {ErrorKind::kInternal, "helpless"}; }
+  int signals = 0;
+
+ private:
+  AddressSpace& memory_;
+  X86State state_;
+};
+
+class Helpless final : public Accelerator {
+ public:
+  explicit Helpless(const AcceleratorConfig& config) : config_(config) {}
+  std::string_view name() const override { return "helpless"; }
+  Result<std::unique_ptr<Vcpu>> create_vcpu(const VcpuConfig&) override {
+    return std::make_unique<HelplessVcpu>(config_.memory);
+  }
+  const CpuModel* model() const override { return &config_.model; }
+
+ private:
+  AcceleratorConfig config_;
+};
+
+const AcceleratorKind kHelpless{
+    "helpless", "", [] { return Result<>(); },
+    [](const AcceleratorConfig& config) -> Result<std::unique_ptr<Accelerator>> {
+      return std::make_unique<Helpless>(config);
+    }};
+
+class FallBackTest : public testing::Test {
+ protected:
+  static constexpr Gpa kCode = 0x1000;
+
+  FallBackTest() {
+    memory_ = std::move(*allocate(*parse_backend("ram,size=1M")));
+    AddressSpace::Edit(space_).map({0, memory_.size(), Region::ram("ram", memory_)});
+  }
+
+  // Real mode at kCode, with an interpreter or without; false: run() failed, and said `failure`.
+  bool run(std::vector<u8> code, bool with_interpreter = true) {
+    kinds_ = {&kHelpless};
+    if (with_interpreter) kinds_.push_back(&tcg_kind());
+    engines_ = std::move(*Engines::create({space_, ports_, clock_, model_}, kinds_, kHelpless));
+    const VcpuConfig config;
+    Vcpu* first = *engines_->add_processor(config);
+    vcpu_ = std::make_unique<MovableVcpu>(*engines_, config, clock_, "helpless", *first);
+    space_.write(kCode, code);
+    X86State state = X86State::after_reset();
+    state.segments[kCs].selector = 0;
+    state.segments[kCs].base = 0;
+    state.rip = kCode;
+    EXPECT_TRUE(vcpu_->set_state(state));
+    Result<Exit> exit = vcpu_->run(kNever);
+    if (!exit) failure_ = exit.error().message;
+    return exit && exit->kind == Exit::Kind::kHalted;
+  }
+
+  HostMemory memory_;
+  AddressSpace space_;
+  PortSpace ports_;
+  RealClock clock_;
+  CpuModel model_ = *find_cpu_model("max");
+  std::vector<const AcceleratorKind*> kinds_;
+  std::unique_ptr<Engines> engines_;
+  std::unique_ptr<MovableVcpu> vcpu_;
+  std::string failure_;
+};
+
+TEST_F(FallBackTest, TheInterpreterExecutesWhatTheEngineCannot) {
+  ASSERT_TRUE(run({0xb8, 0x34, 0x12, 0x40, 0xf4})) << failure_;  // MOV AX, 1234h; INC AX; HLT
+  EXPECT_EQ(vcpu_->state().gpr[kRax], 0x1235u);
+  EXPECT_GE(vcpu_->fall_backs(), 1u);
+  EXPECT_EQ(vcpu_->fall_back_instructions(), 2u);
+}
+
+TEST_F(FallBackTest, ManyInARowAreSoonOneStay) {
+  // MOV CX, 3000h; INC AX; LOOP -3; HLT: more than 24 000 instructions
+  ASSERT_TRUE(run({0xb9, 0x00, 0x30, 0x40, 0xe2, 0xfd, 0xf4})) << failure_;
+  EXPECT_EQ(vcpu_->state().gpr[kRax] & 0xffff, 0x3000u);
+  EXPECT_EQ(vcpu_->fall_back_instructions(), 1 + 2 * 0x3000u);
+  // On a host that is loaded the stays may be far apart, but then each is no failure either.
+  EXPECT_LE(vcpu_->fall_backs(), vcpu_->fall_back_instructions());
+}
+
+TEST_F(FallBackTest, WithoutAnInterpreterTheEnginesSentenceIsTheError) {
+  EXPECT_FALSE(run({0x40, 0xf4}, false));
+  EXPECT_EQ(failure_, "helpless");
+}
+
+// AVX-512 has no Feature, so the interpreter has none of its instructions.
+TEST_F(FallBackTest, AnInstructionThatNeitherKnowsIsAnErrorWhereTheModelOffersMore) {
+  for (CpuidEntry& entry : model_.cpuid)
+    if (entry.leaf == 7) entry.value.ebx |= 1u << 16;
+  ASSERT_TRUE(has_unnamed_features(model_));
+  EXPECT_TRUE(run({0x40, 0xf4})) << failure_;
+  EXPECT_FALSE(run({0x0f, 0x38, 0xff, 0xc0}));
+  EXPECT_EQ(failure_, "helpless; nor does Kite's interpreter know it");
+}
+
+TEST(StayLengthTest, GrowsWhileFallBacksAreDenseAndShrinksAfterwards) {
+  StayLength stay;
+  stay.begin(kSecond);
+  EXPECT_EQ(stay.instructions(), 1u);
+  for (int i = 0; i < 4; ++i) stay.begin(10 * kMicrosecond);
+  EXPECT_EQ(stay.instructions(), 16u);
+  for (int i = 0; i < 40; ++i) stay.begin(10 * kMicrosecond);
+  const u64 most = stay.instructions();
+  EXPECT_LE(most, 20'000u);
+  stay.begin(500 * kMicrosecond);
+  EXPECT_EQ(stay.instructions(), most);
+  for (int i = 0; i < 8; ++i) stay.begin(kSecond);
+  EXPECT_EQ(stay.instructions(), 1u);
+}
+
+}  // namespace
+}  // namespace kite
