@@ -5,12 +5,17 @@
 namespace kite {
 
 Result<BootFiles> read_boot_files(const MachineConfig& config) {
+  return read_boot_files(config, config.kernel.c_str(), config.initrd.c_str());
+}
+
+Result<BootFiles> read_boot_files(const MachineConfig& config, const char* kernel,
+                                  const char* initrd) {
   BootFiles files;
   BootRequest& request = files.request;
   if (config.kernel_image.empty()) {
     // A compressed kernel may be larger than the RAM of a machine that is too small for it, but
     // nothing sensible is larger than this.
-    files.kernel = KITE_TRY(read_file(config.kernel, "kernel", GiB));
+    files.kernel = KITE_TRY(read_file(kernel, "kernel", GiB));
     request.kernel_name = config.kernel;
     request.kernel = files.kernel;
   } else {
@@ -18,7 +23,7 @@ Result<BootFiles> read_boot_files(const MachineConfig& config) {
     request.kernel = config.kernel_image;
   }
   if (!config.initrd.empty())
-    files.initrd = KITE_TRY(read_file(config.initrd, "initrd", memory_size_of(config)));
+    files.initrd = KITE_TRY(read_file(initrd, "initrd", memory_size_of(config)));
   request.initrd_name = config.initrd;
   request.initrd = files.initrd;
   request.command_line = config.append;

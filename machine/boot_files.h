@@ -20,5 +20,8 @@ struct BootFiles {
 
 // Errors as read_file() has them.
 Result<BootFiles> read_boot_files(const MachineConfig& config);
+// The files' names where a sandbox knows them.
+Result<BootFiles> read_boot_files(const MachineConfig& config, const char* kernel,
+                                  const char* initrd);
 
 }  // namespace kite

@@ -39,7 +39,7 @@ Result<X86State> BootProgram::load() {
     return X86State::after_reset();
   }
   KITE_CHECK(check_low_memory());
-  BootFiles files = KITE_TRY(read_boot_files(config_));
+  BootFiles files = KITE_TRY(read_boot_files(config_, kernel_.c_str(), initrd_.c_str()));
   BootRequest& request = files.request;
   request.memory_map = e820_map(firmware_.ram, firmware_.reserved);
   request.rsdp = KITE_TRY(write_tables());

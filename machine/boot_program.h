@@ -4,6 +4,7 @@
 #include <string>
 
 #include "accel/x86/state.h"
+#include "base/fixed_name.h"
 #include "base/result.h"
 #include "machine/config.h"
 #include "machine/machine_build.h"
@@ -16,7 +17,11 @@ namespace kite {
 class BootProgram {
  public:
   BootProgram(const MachineConfig& config, const FirmwareFacts& firmware, AddressSpace& memory)
-      : config_(config), firmware_(firmware), memory_(memory) {}
+      : config_(config),
+        firmware_(firmware),
+        memory_(memory),
+        kernel_(config.kernel, FixedName::Use::kRead),
+        initrd_(config.initrd, FixedName::Use::kRead) {}
 
   // The state in which the boot processor enters it.
   Result<X86State> load();
@@ -31,6 +36,7 @@ class BootProgram {
   const MachineConfig& config_;
   const FirmwareFacts& firmware_;
   AddressSpace& memory_;
+  const FixedName kernel_, initrd_;
   std::string description_;
 };
 

@@ -1,4 +1,5 @@
-// The result file of --result: the Outcome as JSON, for CI jobs.
+#include "machine/result_file.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -51,8 +52,8 @@ bool is_special(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
 }
 
-Result<UniqueFd> open_for_writing(const std::string& option_path, const std::string& path) {
-  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+Result<UniqueFd> open_for_writing(const std::string& option_path, const FixedName& name) {
+  UniqueFd fd(::open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!fd.valid()) {
     return fail_errno(ErrorKind::kIo, errno, fmt::format("--result {}: cannot write", option_path));
   }
@@ -73,32 +74,43 @@ Result<> write_all(const std::string& path, int fd, std::string_view text) {
 
 }  // namespace
 
-Result<> check_result_file(const std::string& path) {
+ResultFile::ResultFile(const std::string& path)
+    : path_(path),
+      in_place_(is_special(path)),
+      name_(path, FixedName::Use::kReplace),
+      temporary_(temporary_name(path), FixedName::Use::kReplace) {}
+
+Result<> ResultFile::check() const {
   struct stat status;
-  if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
-    return fail(ErrorKind::kUsage, "--result {}: is a directory", path);
+  if (::stat(path_.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
+    return fail(ErrorKind::kUsage, "--result {}: is a directory", path_);
   }
-  if (is_special(path)) return {};
-  const std::string temporary = temporary_name(path);
-  KITE_CHECK(open_for_writing(path, temporary));
-  ::unlink(temporary.c_str());
+  if (in_place_) return {};
+  KITE_CHECK(open_for_writing(path_, temporary_));
+  ::unlink(temporary_.c_str());
   return {};
+}
+
+Result<> ResultFile::write(const MachineConfig& config, const Outcome& outcome) const {
+  // A guest's bytes need not be UTF-8; what is not becomes U+FFFD.
+  std::string text =
+      to_json(config, outcome).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  UniqueFd fd = KITE_TRY(open_for_writing(path_, in_place_ ? name_ : temporary_));
+  Result<> written = write_all(path_, fd.get(), text);
+  if (written && !in_place_ && ::rename(temporary_.c_str(), name_.c_str()) != 0) {
+    written = fail_errno(ErrorKind::kIo, errno, fmt::format("--result {}: cannot write", path_));
+  }
+  if (!written && !in_place_) ::unlink(temporary_.c_str());
+  return written;
+}
+
+Result<> check_result_file(const std::string& path) {
+  return ResultFile(path).check();
 }
 
 Result<> write_result_file(const std::string& path, const MachineConfig& config,
                            const Outcome& outcome) {
-  // A guest's bytes need not be UTF-8; what is not becomes U+FFFD.
-  std::string text =
-      to_json(config, outcome).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  const bool in_place = is_special(path);
-  const std::string target = in_place ? path : temporary_name(path);
-  UniqueFd fd = KITE_TRY(open_for_writing(path, target));
-  Result<> written = write_all(path, fd.get(), text);
-  if (written && !in_place && ::rename(target.c_str(), path.c_str()) != 0) {
-    written = fail_errno(ErrorKind::kIo, errno, fmt::format("--result {}: cannot write", path));
-  }
-  if (!written && !in_place) ::unlink(target.c_str());
-  return written;
+  return ResultFile(path).write(config, outcome);
 }
 
 }  // namespace kite

@@ -111,14 +111,14 @@ Result<std::unique_ptr<CharBackend>> SocketCharBackend::create(const CharConfig&
 }
 
 SocketCharBackend::SocketCharBackend(EventLoop& loop, std::string description, UniqueFd listener,
-                                     std::string unlink_path)
+                                     const std::string& unlink_path)
     : FdCharBackend(loop, std::move(description), {}),
       listener_(std::move(listener)),
-      unlink_path_(std::move(unlink_path)) {}
+      unlink_name_(unlink_path, FixedName::Use::kRemove) {}
 
 SocketCharBackend::~SocketCharBackend() {
   if (listener_.valid()) loop().unwatch(listener_.get());
-  if (!unlink_path_.empty()) ::unlink(unlink_path_.c_str());
+  if (!unlink_name_.empty()) ::unlink(unlink_name_.c_str());
 }
 
 void SocketCharBackend::listen_for_client() {

@@ -1,6 +1,7 @@
 // SocketCharBackend: a CharBackend on a Unix or TCP socket, as client or as server.
 #pragma once
 
+#include "base/fixed_name.h"
 #include "devices/host/fd_char_backend.h"
 
 namespace kite {
@@ -18,13 +19,13 @@ class SocketCharBackend : public FdCharBackend {
 
  private:
   SocketCharBackend(EventLoop& loop, std::string description, UniqueFd listener,
-                    std::string unlink_path);
+                    const std::string& unlink_path);
   void listen_for_client();
   void accept_client();
   void hang_up();
 
-  UniqueFd listener_;  // not valid in a client
-  std::string unlink_path_;
+  UniqueFd listener_;            // not valid in a client
+  const FixedName unlink_name_;  // empty: nothing is to be removed
 };
 
 }  // namespace kite

@@ -35,8 +35,8 @@ Result<u64> claimed_size(int fd, const std::string& path, const std::string& wha
 
 }  // namespace
 
-Result<std::vector<u8>> read_file(const std::string& path, const std::string& what, u64 limit) {
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+Result<std::vector<u8>> read_file(const char* path, const std::string& what, u64 limit) {
+  UniqueFd fd(::open(path, O_RDONLY | O_CLOEXEC));
   if (!fd.valid())
     return fail_errno(ErrorKind::kNoInput, errno, fmt::format("{} '{}'", what, path));
   std::vector<u8> bytes(KITE_TRY(claimed_size(fd.get(), path, what, limit)));
