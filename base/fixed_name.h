@@ -22,9 +22,10 @@ namespace kite {
 class FixedName {
  public:
   enum class Use {
-    kRead,     // opened for reading
-    kReplace,  // opened for writing, renamed to another such name, or removed
-    kRemove,   // removed
+    kRead,       // opened for reading
+    kReadWrite,  // opened for both, as it is
+    kReplace,    // written anew, renamed to another such name, or removed
+    kRemove,     // removed
   };
   FixedName(std::string_view name, Use use);
   ~FixedName();

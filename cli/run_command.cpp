@@ -17,6 +17,7 @@
 #include "cli/terminal.h"
 #include "machine/machine.h"
 #include "machine/monitor.h"
+#include "machine/sandbox.h"
 
 namespace kite {
 
@@ -91,6 +92,7 @@ Result<> Run::prepare() {
   }
   machine_ = KITE_TRY(Machine::create(options_.machine, std::move(outside)));
   complain(machine_->summary());
+  sandbox::before_the_end(terminal::leave_raw_mode);
   if (!interactive) return {};
   monitor_.emplace(machine_->monitor_target(), say, Monitor::Echo::kOn);
   KITE_CHECK(terminal::enter_raw_mode());

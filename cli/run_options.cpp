@@ -6,6 +6,7 @@
 #include "cli/arguments.h"
 #include "machine/boards/board.h"
 #include "machine/disk_options.h"
+#include "machine/sandbox.h"
 
 namespace kite {
 
@@ -16,6 +17,7 @@ constexpr const char* kMachine = "The machine";
 constexpr const char* kConsole = "Console";
 constexpr const char* kEnd = "How the run ends";
 constexpr const char* kInside = "Looking inside";
+constexpr const char* kSafety = "Safety";
 
 constexpr const char* kFooter =
     "\nExamples:\n"
@@ -32,7 +34,8 @@ constexpr const char* kFooter =
 
 // What needs more than a copy from the command line to the configuration.
 struct Texts {
-  std::string memory, memory_backend, cpus, affinity, serial, debug_console, monitor, timeout;
+  std::string memory, memory_backend, cpus, affinity, serial, debug_console, monitor, timeout,
+      sandbox;
   std::vector<std::string> expect, fail_on, devices, disks;
 };
 
@@ -55,6 +58,13 @@ std::string trace_help() {
   std::string words = "Trace to stderr or FILE: all";
   for (const auto& category : trace::categories()) words += fmt::format(", {}", category.name);
   return words + " (repeatable)";
+}
+
+std::string sandbox_help() {
+  const std::string missing = sandbox::why_not();
+  return missing.empty() ? "on (default): a running guest's threads keep only the system calls "
+                           "they need; off"
+                         : "off (default); on is not to be had: " + missing;
 }
 
 void add_machine_options(CLI::App& app, RunOptions& options, Texts& given) {
@@ -103,6 +113,7 @@ void add_run_options(CLI::App& app, RunOptions& options, Texts& given) {
   texts(app, kInside, "--trace", options.trace, "WHAT[=FILE]", trace_help().c_str());
   text(app, kInside, "--log", options.log_file, "FILE", "Kite's log, instead of stderr");
   app.add_flag("--verbose", options.verbose, "Log details")->group(kInside);
+  text(app, kSafety, "--sandbox", given.sandbox, "on|off", sandbox_help().c_str());
 }
 
 Result<unsigned> parse_count(const std::string& given) {
@@ -112,6 +123,12 @@ Result<unsigned> parse_count(const std::string& given) {
   if (error != std::errc() || stopped != end)
     return fail(ErrorKind::kUsage, "--cpus {}: expected a number", given);
   return count;
+}
+
+Result<SandboxWish> parse_sandbox(const std::string& given) {
+  if (given == "on") return SandboxWish::kOn;
+  if (given == "off") return SandboxWish::kOff;
+  return fail(ErrorKind::kUsage, "--sandbox {}: expected on or off", given);
 }
 
 template <class T>
@@ -137,6 +154,8 @@ Result<> convert(const CLI::App& app, const Texts& given, MachineConfig& machine
     machine.monitor.user = "monitor";
   }
   if (has("--timeout")) machine.timeout = KITE_TRY(parse_seconds("--timeout", given.timeout));
+  machine.sandbox = SandboxWish::kIfPossible;
+  if (has("--sandbox")) machine.sandbox = KITE_TRY(parse_sandbox(given.sandbox));
   if (has("--initrd") && machine.initrd.empty())
     return fail(ErrorKind::kUsage, "--initrd: the name of the file is empty");
   if (has("--result") && machine.result_file.empty())

@@ -21,6 +21,10 @@ struct DiskConfig {
   bool readonly = false;
 };
 
+// Of `--sandbox`. A sandbox binds the whole process from run() on, so a machine in a process of its
+// own asks for one.
+enum class SandboxWish { kOff, kIfPossible, kOn };
+
 struct MachineConfig {
   std::string machine = "microvm";  // a name of boards()
   std::string cpu;                  // as find_cpu_model() reads it; empty: the default model
@@ -53,6 +57,8 @@ struct MachineConfig {
   bool no_reboot = false;            // a reset request ends the run with 104
   bool end_on_panic = true;          // off: a panic is reported but the guest goes on
   std::string result_file;           // JSON; empty: none
+
+  SandboxWish sandbox = SandboxWish::kOff;
 };
 
 inline constexpr u64 kDefaultMemorySize = 512 * MiB;

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "machine/boards/board.h"
+#include "machine/sandbox.h"
 
 namespace kite {
 namespace {
@@ -36,7 +37,7 @@ Outcome FullMachine::run() {
   started_ = clock_.now();
   if (config_.timeout) timeout_.arm(started_ + *config_.timeout);
   wake();
-  for (auto& processor : processors_) processor->thread().start();
+  start_threads();
   loop_->run();
   for (auto& processor : processors_) processor->thread().stop();
   const Nanos ended = clock_.now();
@@ -44,6 +45,17 @@ Outcome FullMachine::run() {
   outcome.duration = ended - started_;
   save(outcome);
   return outcome;
+}
+
+// The filters are ready before the first thread enters its own.
+void FullMachine::start_threads() {
+  if (sandboxed_) {
+    if (Result<> prepared = sandbox::prepare(); !prepared) return control_.fail(prepared.error());
+  }
+  for (auto& processor : processors_) processor->thread().start();
+  if (!sandboxed_) return;
+  if (Result<> entered = sandbox::enter(sandbox::Thread::kIo); !entered)
+    control_.fail(entered.error());
 }
 
 void FullMachine::request_stop(int signal) {
@@ -161,12 +173,17 @@ RunControl::Ending FullMachine::judge() {
 
 void FullMachine::save(Outcome& outcome) {
   if (config_.result_file.empty()) return;
-  Result<> written = write_result_file(config_.result_file, config_, outcome);
+  Result<> written = result_file_.write(config_, outcome);
   if (written) return;
   if (!outcome.normal()) return log::error("{}", written.error().message);
   outcome.kind = OutcomeKind::kHostError;
   outcome.status = static_cast<int>(written.error().kind);
   outcome.reason = written.error().message;
+}
+
+Result<> FullMachine::vcpu_starts(VcpuThread&) {
+  if (!sandboxed_) return {};
+  return sandbox::enter(sandbox::Thread::kVcpu);
 }
 
 void FullMachine::vcpu_shut_down(VcpuThread&) {

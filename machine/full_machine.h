@@ -18,6 +18,7 @@
 #include "machine/machine_build.h"
 #include "machine/monitor.h"
 #include "machine/movable_vcpu.h"
+#include "machine/result_file.h"
 #include "machine/run_control.h"
 
 namespace kite {
@@ -39,6 +40,7 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
  private:
   // Steps of build().
   Result<AcceleratorOptions> accelerator_options();
+  Result<> choose_sandbox();
   Result<> open_consoles();
   Result<> allocate_memory();
   Result<> build_board();
@@ -46,6 +48,7 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
   Result<> enter_boot_program();
 
   // On the loop's thread.
+  void start_threads();
   void wake();  // any thread
   void review();
   void review_console();
@@ -69,6 +72,7 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
   void resume_vcpus(bool new_state);
 
   // VcpuThread::Owner, on vCPU threads.
+  Result<> vcpu_starts(VcpuThread& vcpu) override;
   void vcpu_shut_down(VcpuThread& vcpu) override;
   void vcpu_asks_for_reset(VcpuThread& vcpu) override;
   void vcpu_is_dead(VcpuThread& vcpu) override;
@@ -96,6 +100,8 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
   std::unique_ptr<Engines> engines_;
   std::vector<std::unique_ptr<MovableVcpu>> vcpus_;
   BootProgram boot_;
+  const ResultFile result_file_;
+  bool sandboxed_ = false;
   Timer timeout_, panic_grace_;
 
   std::atomic<bool> review_posted_{false};

@@ -6,9 +6,11 @@
 #include <chrono>
 
 #include "base/heap.h"
+#include "base/log.h"
 #include "firmware/selftest.h"
 #include "machine/boards/board.h"
 #include "machine/full_machine.h"
+#include "machine/sandbox.h"
 
 namespace kite {
 namespace {
@@ -39,6 +41,7 @@ FullMachine::FullMachine(const MachineConfig& config, MachineOutside outside)
       created_(clock_.now()),
       control_([this] { wake(); }),
       boot_(config_, firmware_, memory_),
+      result_file_(config_.result_file),
       timeout_(clock_,
                [this] {
                  control_.finish(OutcomeKind::kTimeout,
@@ -61,6 +64,7 @@ Result<> FullMachine::build() {
   cpu_model_ = KITE_TRY(find_cpu_model(config_.cpu.empty() ? cpu_model_names().front()
                                                            : std::string_view(config_.cpu)));
   choice_ = KITE_TRY(choose_accelerator(config_.accel, outside_.accelerators, config_.cpus));
+  KITE_CHECK(choose_sandbox());
   KITE_CHECK(open_consoles());
   KITE_CHECK(allocate_memory());
   engines_ = KITE_TRY(Engines::create(
@@ -79,6 +83,16 @@ Result<AcceleratorOptions> FullMachine::accelerator_options() {
     return fail(ErrorKind::kUnavailable, "--accel kvm,kernel-irqchip=on: no board has that yet");
   options.kernel_irqchip = false;
   return options;
+}
+
+Result<> FullMachine::choose_sandbox() {
+  if (config_.sandbox == SandboxWish::kOff) return {};
+  const std::string reason = sandbox::why_not();
+  sandboxed_ = reason.empty();
+  if (!sandboxed_ && config_.sandbox == SandboxWish::kOn)
+    return fail(ErrorKind::kUnavailable, "--sandbox on: {}", reason);
+  if (!sandboxed_) log::debug("no sandbox: {}", reason);
+  return {};
 }
 
 Result<> FullMachine::open_consoles() {

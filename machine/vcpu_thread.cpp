@@ -74,12 +74,18 @@ bool VcpuThread::is_halted() const {
   return halted_;
 }
 
+// What the owner does may take away the right to choose host processors.
+Result<> VcpuThread::prepare_thread() {
+  KITE_CHECK(pin_this_thread(host_cpus_));
+  return owner_.vcpu_starts(*this);
+}
+
 void VcpuThread::loop() {
   current_vcpu = this;
   trace::name_thread(name_);
-  const Result<> pinned = pin_this_thread(host_cpus_);
-  if (!pinned) owner_.vcpu_failed(*this, pinned.error());
-  while (pinned && wait_until_runnable()) {
+  const Result<> ready = prepare_thread();
+  if (!ready) owner_.vcpu_failed(*this, ready.error());
+  while (ready && wait_until_runnable()) {
     Result<Exit> exit = vcpu_->run(kNever);
     if (!exit) {
       owner_.vcpu_failed(*this, exit.error());

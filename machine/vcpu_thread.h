@@ -28,6 +28,8 @@ class VcpuThread {
   class Owner {
    public:
     virtual ~Owner() = default;
+    // First of all; an error ends the thread and is told to vcpu_failed().
+    virtual Result<> vcpu_starts(VcpuThread&) { return {}; }
     virtual void vcpu_shut_down(VcpuThread& vcpu) = 0;  // triple fault
     virtual void vcpu_asks_for_reset(VcpuThread& vcpu) = 0;
     virtual void vcpu_is_dead(VcpuThread& vcpu) = 0;
@@ -72,6 +74,7 @@ class VcpuThread {
   static VcpuThread* current();
 
  private:
+  Result<> prepare_thread();
   void loop();
   bool wait_until_runnable();
   bool runnable() const;

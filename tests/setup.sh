@@ -35,7 +35,7 @@ system_name() {
 # What CMakeLists.txt looks for, system by system.
 packages_debian='g++ cmake ninja-build pkg-config libcapstone-dev libspdlog-dev libfmt-dev libcli11-dev libexpected-dev
   nlohmann-json3-dev libgtest-dev libgmock-dev libmpfr-dev libgmp-dev zlib1g-dev liblzma-dev libbz2-dev libzstd-dev
-  liblz4-dev acpica-tools cpio gzip'
+  liblz4-dev libseccomp-dev acpica-tools cpio gzip'
 packages_freebsd='cmake ninja pkgconf capstone spdlog libfmt cli11 tl-expected nlohmann-json googletest mpfr gmp zstd
   liblz4 acpica-tools'
 packages_netbsd='cmake ninja-build pkgconf capstone spdlog fmtlib cli11 tl-expected nlohmann-json googletest mpfr gmp

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "accel/kvm/abi.h"
+#include "accel/kvm/requests.h"
 
 namespace kite::kvm {
 namespace {
@@ -53,7 +54,8 @@ bool is_sentence_complete(int error_number) {
 }
 
 Result<UniqueFd> open_file(const std::string& path) {
-  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  const char* name = path == device_name().c_str() ? device_name().c_str() : path.c_str();
+  UniqueFd fd(::open(name, O_RDWR | O_CLOEXEC));
   if (fd.valid()) return fd;
   int error_number = errno;
   std::string sentence = sentence_for(error_number, path);
