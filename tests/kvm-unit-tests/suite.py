@@ -239,6 +239,8 @@ class Qemu:
         if status is None:
             return Outcome(TIMEOUT, first_complaints(console, ''), console), console + errors
         error = errors.splitlines()[-1] if errors else ''
+        if status == 1 and not console.strip():  # also QEMU's own status for options it does not take
+            return Outcome(SKIP, error), console + errors
         return judge(status, console, error), console + errors
 
 
