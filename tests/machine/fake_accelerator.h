@@ -103,7 +103,8 @@ class FakeAccelerator {
   }
 
   static inline FakeProgram program_;
-  static constexpr AcceleratorKind kKind{"tcg", "does what the test says", probe, create, 255};
+  static constexpr AcceleratorKind kKind{"tcg", "does what the test says", probe, create,
+                                         [] { return 255u; }};
   static constexpr const AcceleratorKind* kKinds[] = {&kKind};
 };
 

@@ -229,7 +229,8 @@ u64 cr0_for(Mode mode) {
 void set_segments(X86State& state, const Ram& ram, Mode mode, unsigned cpl) {
   if (!has_selectors(mode)) {
     const u8 dpl = mode == Mode::kV86 ? 3 : 0;
-    state.segments.fill(old_segment(0, dpl, false));
+    const Segment data = old_segment(0, dpl, false);
+    for (Segment& segment : state.segments) segment = data;
     state.segments[kCs] = old_segment(0x800, dpl, true);
     state.rip = kCodePage - 0x8000;
     return;
@@ -239,7 +240,8 @@ void set_segments(X86State& state, const Ram& ram, Mode mode, unsigned cpl) {
   if (mode == Mode::kProtected16) data = cpl ? kData16User : kData16;
   if (mode == Mode::kLong) code = cpl ? kCode64User : kCode64;
   const u16 rpl = static_cast<u16>(cpl);
-  state.segments.fill(segment_from(ram, mode, data | rpl));
+  const Segment filler = segment_from(ram, mode, data | rpl);
+  for (Segment& segment : state.segments) segment = filler;
   state.segments[kCs] = segment_from(ram, mode, code | rpl);
   state.rip = kCodePage;
 }

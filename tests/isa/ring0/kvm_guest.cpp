@@ -48,7 +48,7 @@ std::string exit_name(const kvm_run& run) {
 Result<std::unique_ptr<KvmRunner>> KvmRunner::create(const CpuModel& wanted) {
   kvm::Device device = KITE_TRY(kvm::open_device("/dev/kvm"));
   std::vector<std::string_view> missing;
-  CpuModel model = KITE_TRY(kvm::usable_model(device, wanted, missing));
+  CpuModel model = KITE_TRY(kvm::usable_model(device, wanted, false, missing));
   HostMemory ram = KITE_TRY(allocate(*parse_backend("ram,size=96K")));
   std::unique_ptr<KvmRunner> runner(
       new KvmRunner(std::move(device), std::move(model), std::move(ram)));
@@ -81,7 +81,7 @@ Result<> KvmRunner::set_up() {
   if (!vcpu_.valid()) return cannot("make a processor");
   page_.emplace(KITE_TRY(kvm::RunPage::map(vcpu_.get(), device_.run_size)));
   const int khz = ::ioctl(vcpu_.get(), KVM_GET_TSC_KHZ, 0);
-  kvm::CpuidTable cpuid = kvm::cpuid_of(model_, 0, khz > 0 ? static_cast<u64>(khz) : 1'000'000);
+  kvm::CpuidTable cpuid = kvm::cpuid_of(model_, {.apic_id = 0}, khz > 0 ? static_cast<u64>(khz) : 1'000'000);
   if (::ioctl(vcpu_.get(), KVM_SET_CPUID2, &cpuid.raw()) < 0) return cannot("take the CPU model");
   transfer_.emplace(vcpu_.get(), device_);
   transfer_->find_registers(vm_.get());
