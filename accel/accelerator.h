@@ -160,6 +160,9 @@ class InterruptChips {
 struct AcceleratorOptions {
   // kvm, "kernel-irqchip": Accelerator::chips(). Unset: where the host has them.
   std::optional<bool> kernel_irqchip;
+  // kvm, "dirty-ring-size": entries of each vCPU's ring of dirty pages, a power of two from 1024 to
+  // 65536; 0: a bitmap per memory slot.
+  u32 dirty_ring_size = 0;
 };
 
 // What an accelerator needs to make a machine's processors.

@@ -1,5 +1,8 @@
 #include "machine/accelerator_option.h"
 
+#include <algorithm>
+#include <bit>
+#include <charconv>
 #include <optional>
 
 #include "base/edit_distance.h"
@@ -18,6 +21,20 @@ constexpr Switch kSwitches[] = {
     {"kvm", "kernel-irqchip", &AcceleratorOptions::kernel_irqchip},
 };
 
+constexpr std::string_view kKvm = "kvm", kDirtyRingSize = "dirty-ring-size";
+
+// Entries: as many as KVM takes at least, and at most (KVM_DIRTY_RING_MAX_ENTRIES).
+Result<u32> parse_ring_size(std::string_view value) {
+  constexpr u32 kFewest = 1024, kMost = 65536;
+  u32 entries = 0;
+  const auto [end, problem] = std::from_chars(value.data(), value.data() + value.size(), entries);
+  const bool number = problem == std::errc() && end == value.data() + value.size();
+  if (number && std::has_single_bit(entries) && entries >= kFewest && entries <= kMost)
+    return entries;
+  return fail(ErrorKind::kUsage, "--accel {}: {}={}: expected a power of two from {} to {}", kKvm,
+              kDirtyRingSize, value, kFewest, kMost);
+}
+
 std::vector<std::string_view> split(std::string_view text, char separator) {
   std::vector<std::string_view> parts;
   for (;;) {
@@ -29,17 +46,17 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 }
 
 tl::unexpected<Error> no_such_property(std::string_view accelerator, std::string_view name) {
-  const Switch* closest = nullptr;
-  for (const Switch& known : kSwitches) {
-    if (known.accelerator != accelerator) continue;
-    if (!closest || edit_distance(name, known.name) < edit_distance(name, closest->name))
-      closest = &known;
-  }
-  if (!closest)
+  std::vector<std::string_view> names;
+  for (const Switch& known : kSwitches)
+    if (known.accelerator == accelerator) names.push_back(known.name);
+  if (accelerator == kKvm) names.push_back(kDirtyRingSize);
+  if (names.empty())
     return fail(ErrorKind::kUsage, "--accel {}: '{}': {} has no properties", accelerator, name,
                 accelerator);
+  const auto closest = std::ranges::min_element(
+      names, {}, [&](std::string_view known) { return edit_distance(name, known); });
   return fail(ErrorKind::kUsage, "--accel {}: no such property: '{}'; did you mean {}?",
-              accelerator, name, closest->name);
+              accelerator, name, *closest);
 }
 
 Result<> parse_property(std::string_view accelerator, std::string_view text,
@@ -47,6 +64,10 @@ Result<> parse_property(std::string_view accelerator, std::string_view text,
   const std::size_t equals = text.find('=');
   const std::string_view name = text.substr(0, equals);
   const std::string_view value = equals == text.npos ? "" : text.substr(equals + 1);
+  if (accelerator == kKvm && name == kDirtyRingSize) {
+    options.dirty_ring_size = KITE_TRY(parse_ring_size(value));
+    return {};
+  }
   for (const Switch& known : kSwitches) {
     if (known.accelerator != accelerator || known.name != name) continue;
     if (value != "on" && value != "off")

@@ -80,8 +80,8 @@ class AddressSpace {
   void write_value(Gpa address, u64 value, unsigned size);
 
   // Host memory behind [address, address + size), if all of it is one piece of RAM (for_write:
-  // writable RAM, noted in the dirty log); else empty. Not for code that a vCPU may be executing:
-  // no RamWriteListener hears of what is stored there.
+  // writable RAM, noted in the dirty log now, so for stores before the next collect()); else empty.
+  // Not for code that a vCPU may be executing: no RamWriteListener hears of what is stored there.
   std::span<u8> ram(Gpa address, u64 size, bool for_write);
 
   DirtyLog& dirty_log() { return *dirty_log_; }

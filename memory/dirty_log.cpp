@@ -19,27 +19,46 @@ void DirtyLog::start(const u8* base, u64 size) {
   const u64 pages = size / kPageSize + (size % kPageSize != 0);
   auto bitmap = std::make_unique<std::atomic<u64>[]>(words_for(pages));
   std::lock_guard control(mutex_);
-  std::unique_lock lock(bitmap_mutex_);
-  base_ = base;
-  pages_ = pages;
-  bitmap_ = std::move(bitmap);
-  active_.store(true, std::memory_order_release);
-  epoch_.fetch_add(1, std::memory_order_acq_rel);
+  const bool was_active = active();
+  {
+    std::unique_lock lock(bitmap_mutex_);
+    base_ = base;
+    pages_ = pages;
+    bitmap_ = std::move(bitmap);
+    active_.store(true, std::memory_order_release);
+    epoch_.fetch_add(1);
+  }
+  for (DirtySource* source : sources_) {
+    if (was_active) source->dirty_log_stopped();
+    source->dirty_log_started();
+  }
 }
 
 void DirtyLog::stop() {
   std::lock_guard control(mutex_);
-  std::unique_lock lock(bitmap_mutex_);
-  active_.store(false, std::memory_order_release);
-  base_ = nullptr;
-  pages_ = 0;
-  bitmap_.reset();
-  epoch_.fetch_add(1, std::memory_order_acq_rel);
+  if (!active()) return;
+  {
+    std::unique_lock lock(bitmap_mutex_);
+    active_.store(false, std::memory_order_release);
+    base_ = nullptr;
+    pages_ = 0;
+    bitmap_.reset();
+    epoch_.fetch_add(1);
+  }
+  for (DirtySource* source : sources_) source->dirty_log_stopped();
 }
 
-void DirtyLog::add_source(Source source) {
+void DirtyLog::add_source(DirtySource& source) {
   std::lock_guard control(mutex_);
-  sources_.push_back(std::move(source));
+  sources_.push_back(&source);
+  if (active()) source.dirty_log_started();
+}
+
+void DirtyLog::remove_source(DirtySource& source) {
+  std::lock_guard control(mutex_);
+  if (std::erase(sources_, &source) == 0 || !active()) return;
+  source.collect_dirty(*this);
+  source.dirty_log_stopped();
 }
 
 void DirtyLog::mark(const u8* host, u64 size) {
@@ -66,8 +85,8 @@ std::vector<u64> DirtyLog::collect() {
   std::vector<u64> dirty;
   if (!active()) return dirty;
   // First, so that an engine stops trusting its cached permissions before the bits are cleared.
-  epoch_.fetch_add(1, std::memory_order_acq_rel);
-  for (const Source& source : sources_) source(*this);
+  epoch_.fetch_add(1);
+  for (DirtySource* source : sources_) source->collect_dirty(*this);
   for (u64 index = 0; index < words_for(pages_); ++index) {
     u64 word = bitmap_[index].exchange(0, std::memory_order_acq_rel);
     for (; word != 0; word &= word - 1)

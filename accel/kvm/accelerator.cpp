@@ -53,7 +53,7 @@ Result<std::unique_ptr<Accelerator>> KvmAccelerator::create(const AcceleratorCon
   std::unique_ptr<KvmAccelerator> accelerator(
       new KvmAccelerator(config, std::move(device), std::move(vm), std::move(model)));
   KITE_CHECK(accelerator->set_up_vm(kernel_chips));
-  accelerator->memory_.add_listener(*accelerator->slots_);
+  KITE_CHECK(accelerator->set_up_memory(config.options));
   KITE_CHECK(accelerator->slots_->health());
   return accelerator;
 }
@@ -65,12 +65,11 @@ KvmAccelerator::KvmAccelerator(const AcceleratorConfig& config, Device device, U
       model_(std::move(model)),
       memory_(config.memory),
       ports_(config.ports),
-      clock_(config.clock) {
-  const Capabilities& can = device_.capabilities;
-  slots_ = std::make_unique<Slots>(vm_.get(), can.memory_slots, can.readonly_memory, gate_);
-}
+      clock_(config.clock) {}
 
 KvmAccelerator::~KvmAccelerator() {
+  if (!slots_) return;
+  memory_.dirty_log().remove_source(*slots_);
   memory_.remove_listener(*slots_);
 }
 
@@ -85,6 +84,18 @@ void KvmAccelerator::forget_derived() {
   gate_.close();
   forget_shadow_pages(vm_.get(), device_.capabilities.memory_slots - 1);
   gate_.open();
+}
+
+Result<> KvmAccelerator::set_up_memory(const AcceleratorOptions& options) {
+  auto tracker = KITE_TRY(make_dirty_tracker(vm_.get(), options.dirty_ring_size, gate_));
+  const Capabilities& can = device_.capabilities;
+  slots_ = std::make_unique<Slots>(
+      Slots::Facts{
+          .vm_fd = vm_.get(), .count = can.memory_slots, .readonly_possible = can.readonly_memory},
+      gate_, memory_.dirty_log(), std::move(tracker));
+  memory_.add_listener(*slots_);
+  memory_.dirty_log().add_source(*slots_);
+  return {};
 }
 
 Result<> KvmAccelerator::set_up_vm(bool kernel_chips) {
@@ -144,6 +155,7 @@ Result<std::unique_ptr<Vcpu>> KvmAccelerator::create_vcpu(const VcpuConfig& conf
     return fail_errno(ErrorKind::kUnavailable, errno,
                       fmt::format("KVM cannot create vCPU {}", config.index));
   }
+  KITE_CHECK(slots_->add_vcpu(fd.get()));
   return KvmVcpu::create(*this, config, std::move(fd));
 }
 

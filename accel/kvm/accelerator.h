@@ -29,12 +29,13 @@ class KvmAccelerator : public Accelerator {
   Clock& clock() { return clock_; }
   int vm_fd() const { return vm_.get(); }
   Gate& gate() { return gate_; }
-  const Slots& slots() const { return *slots_; }
+  Slots& slots() { return *slots_; }
 
  private:
   KvmAccelerator(const AcceleratorConfig& config, Device device, UniqueFd vm, CpuModel model);
   Result<> set_up_vm(bool kernel_chips);
   bool enable(u32 capability, u64 argument);
+  Result<> set_up_memory(const AcceleratorOptions& options);
   Result<> route_msrs();
 
   Device device_;

@@ -4,56 +4,67 @@
 // every register, has no slot, and an access to it comes out of KVM_RUN and is served by the
 // address space. A new FlatView is turned into the slots it wants, and only the difference to those
 // that exist goes to KVM: slots that stay are not touched, since KVM throws away the guest's
-// translations of every slot that changes.
+// translations of every slot that changes. (It keeps them when only KVM_MEM_LOG_DIRTY_PAGES
+// changes, and the memory is there throughout.)
 #pragma once
 
-#include <compare>
+#include <atomic>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "accel/kvm/dirty.h"
 #include "accel/kvm/gate.h"
+#include "accel/kvm/slot.h"
 #include "base/result.h"
 #include "memory/address_space.h"
+#include "memory/dirty_log.h"
 
 namespace kite::kvm {
-
-// What a slot shows; `host` is where its first byte lies in this process.
-struct SlotContent {
-  Gpa start = 0;
-  u64 size = 0;
-  u64 host = 0;
-  bool readonly = false;
-  auto operator<=>(const SlotContent&) const = default;
-};
 
 // The slots that `view` wants, ascending. ROM needs read-only slots; without them it gets none.
 std::vector<SlotContent> slots_for(const FlatView& view, bool readonly_possible);
 
-class Slots : public MemoryListener {
+// Lock order: the address space's edit, or the dirty log's -> this -> the gate's.
+class Slots : public MemoryListener, public DirtySource {
  public:
-  Slots(int vm_fd, u32 count, bool readonly_possible, Gate& gate);
+  struct Facts {
+    int vm_fd;
+    u32 count;  // how many slots KVM has
+    bool readonly_possible;
+  };
+  Slots(const Facts& facts, Gate& gate, DirtyLog& log, std::unique_ptr<DirtyTracker> tracker);
 
   void memory_changed(const FlatView& before, const FlatView& after) override;
+
+  void dirty_log_started() override;
+  void dirty_log_stopped() override;
+  void collect_dirty(DirtyLog& log) override;
+  // A vCPU's ring is full. On its thread, outside KVM_RUN.
+  void dirty_ring_full();
+  // Before a new vCPU runs.
+  Result<> add_vcpu(int vcpu_fd);
 
   // Memory that KVM refused: a vCPU must not run.
   bool failed() const { return failed_.load(std::memory_order_acquire); }
   Result<> health() const;
 
  private:
-  struct Slot {
-    SlotContent content;
-    u32 number;
-  };
   void remove_all_but(const std::vector<SlotContent>& wanted);
   void add_missing(const std::vector<SlotContent>& wanted);
+  void set_logging(bool on);
   bool set(u32 number, const SlotContent& content, u64 size);
+  void note(const Result<>& result);
   std::optional<u32> free_number() const;
 
-  const int vm_fd_;
-  const u32 count_;
-  const bool readonly_possible_;
+  const Facts facts_;
   Gate& gate_;
-  std::vector<Slot> slots_;  // only touched by memory_changed, which the address space serialises
+  DirtyLog& log_;
+  std::mutex mutex_;  // guards what follows but failed_ and, once it is set, failure_
+  std::unique_ptr<DirtyTracker> tracker_;
+  std::vector<Slot> slots_;
+  bool logging_ = false;
   std::atomic<bool> failed_{false};
   std::string failure_;  // written before failed_
 };

@@ -35,6 +35,9 @@ KvmVcpu::Step KvmVcpu::handle_exit() {
       return Exit{Exit::Kind::kShutdown};
     case KVM_EXIT_DEBUG:
       return Exit{Exit::Kind::kDebug};
+    case KVM_EXIT_DIRTY_RING_FULL:
+      accelerator_.slots().dirty_ring_full();
+      return std::nullopt;
     case KVM_EXIT_SYSTEM_EVENT:
       return handle_system_event();
     case KVM_EXIT_FAIL_ENTRY:

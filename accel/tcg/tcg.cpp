@@ -4,20 +4,26 @@
 #include <mutex>
 
 #include "accel/tcg/vcpu.h"
+#include "memory/dirty_log.h"
 
 namespace kite {
 
 namespace {
 
 // Makes interpreted processors and tells them when the memory map changes.
-class TcgAccelerator final : public Accelerator, private MemoryListener, private RamWriteListener {
+class TcgAccelerator final : public Accelerator,
+                             private MemoryListener,
+                             private RamWriteListener,
+                             private DirtySource {
  public:
   explicit TcgAccelerator(const AcceleratorConfig& config)
       : config_(config), decoder_(config.model), processors_(config.cpus) {
     config_.memory.add_listener(*this);
     config_.memory.set_write_listener(this);
+    config_.memory.dirty_log().add_source(*this);
   }
   ~TcgAccelerator() override {
+    config_.memory.dirty_log().remove_source(*this);
     config_.memory.set_write_listener(nullptr);
     config_.memory.remove_listener(*this);
   }
@@ -47,6 +53,14 @@ class TcgAccelerator final : public Accelerator, private MemoryListener, private
   void ram_written(Gpa address, u64 size) override {
     processors_.code.written(address, size, tcg::CodeMap::kNobody);
   }
+
+  // Stores mark the log themselves, once no vCPU has write permission cached.
+  void dirty_log_started() override {
+    std::lock_guard lock(mutex_);
+    for (tcg::TcgVcpu* vcpu : vcpus_) vcpu->wait_for_dirty_log();
+  }
+  void dirty_log_stopped() override {}
+  void collect_dirty(DirtyLog&) override {}
 
   AcceleratorConfig config_;
   tcg::Decoder decoder_;

@@ -45,6 +45,8 @@ Result<Exit> TcgVcpu::run(Nanos deadline) {
   const Exit exit = run_blocks(deadline);
   cpu_.processors.code.leave(cpu_.code->number());
   cpu_.processors.exclusive.leave();
+  dirty_epoch_.store(kOutside);
+  dirty_epoch_.notify_all();
   return exit;
 }
 
@@ -190,10 +192,24 @@ void TcgVcpu::attend_nmi() {
   deliver_event(kNmiInterrupt);
 }
 
-// A page whose store permission is cached would not be noted as dirty.
+// A page whose store permission is cached would not be noted as dirty. Who starts the log changes
+// its epoch first and then looks at dirty_epoch_, and this does it the other way round: so either
+// the change is seen here, or it is waited for.
 void TcgVcpu::attend_dirty_log() {
-  const u64 epoch = cpu_.memory.dirty_log().epoch();
-  if (std::exchange(dirty_epoch_, epoch) != epoch) cpu_.tlb.protect_all();
+  for (;;) {
+    const u64 epoch = cpu_.memory.dirty_log().epoch();
+    if (dirty_epoch_.load(std::memory_order_relaxed) == epoch) return;
+    if (std::exchange(protected_epoch_, epoch) != epoch) cpu_.tlb.protect_all();
+    dirty_epoch_.store(epoch);
+    dirty_epoch_.notify_all();
+  }
+}
+
+void TcgVcpu::wait_for_dirty_log() {
+  const u64 wanted = cpu_.memory.dirty_log().epoch();
+  cpu_.attention |= kAttendGate;  // nobody has closed the gate: it only ends the blocks
+  for (u64 seen; (seen = dirty_epoch_.load()) != kOutside && seen < wanted;)
+    dirty_epoch_.wait(seen);
 }
 
 void TcgVcpu::attend_start_up(u32 wanted) {

@@ -30,6 +30,9 @@ class TcgVcpu final : public Vcpu {
 
   void memory_changed() { cpu_.attention |= kAttendMemory; }
 
+  // Returns when no store of this vCPU passes the dirty log by any more. Not on its own thread.
+  void wait_for_dirty_log();
+
  private:
   void load_state(const X86State& state);
   Exit run_blocks(Nanos deadline);
@@ -59,7 +62,10 @@ class TcgVcpu final : public Vcpu {
   Cpu cpu_;
   bool wait_for_sipi_ = false;
   bool tracing_ = false;
-  u64 dirty_epoch_ = 0;  // of the dirty log, when write permission was last withdrawn
+  u64 protected_epoch_ = 0;  // of the dirty log, when write permission was last withdrawn
+  // The same while running, for wait_for_dirty_log(); between runs kOutside.
+  static constexpr u64 kOutside = ~u64{0};
+  std::atomic<u64> dirty_epoch_{kOutside};
   std::atomic<u64> instructions_{0};
 };
 

@@ -1,9 +1,9 @@
 #include "machine/boards/shadow_memory.h"
 
-#include <cstring>
-
 #include "base/bits.h"
 #include "machine/boards/addresses.h"
+#include "memory/dirty_log.h"
+#include "memory/guest_access.h"
 
 namespace kite {
 
@@ -29,7 +29,10 @@ u64 ShadowMemory::OpenBus::read(u64, unsigned size) {
 }
 
 void ShadowMemory::OpenBus::write(u64 offset, u64 value, unsigned size) {
-  if (ram) std::memcpy(ram + (offset + shift), &value, size);
+  if (!ram) return;
+  u8* const to = ram + (offset + shift);
+  guest_write(to, &value, size);
+  memory.dirty_log().mark(to, size);
 }
 
 // The ROM ends at 1 MiB, so an offset in it is an address less (1 MiB - its size); of a long ROM
@@ -37,9 +40,9 @@ void ShadowMemory::OpenBus::write(u64 offset, u64 value, unsigned size) {
 ShadowMemory::ShadowMemory(AddressSpace& memory, const HostMemory& ram, const HostMemory& rom)
     : memory_(memory),
       rom_size_(rom.size()),
-      nothing_(nullptr, 0),
-      write_only_(ram.data(), address::kShadow),
-      write_through_(ram.data(), kEnd - rom_size_),
+      nothing_(memory, nullptr, 0),
+      write_only_(memory, ram.data(), address::kShadow),
+      write_through_(memory, ram.data(), kEnd - rom_size_),
       ram_(Region::ram("shadow-ram", ram)),
       read_only_ram_(Region::rom("shadow-ram", ram)),
       nobody_(Region::mmio("no-rom", kSize, nothing_)),

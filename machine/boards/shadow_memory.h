@@ -25,9 +25,10 @@ class ShadowMemory {
  private:
   // Reads reach nobody; a write at offset o reaches `ram` + o + `shift` (modulo 2^64), or nobody.
   struct OpenBus : IoHandler {
-    OpenBus(u8* ram, u64 shift) : ram(ram), shift(shift) {}
+    OpenBus(AddressSpace& memory, u8* ram, u64 shift) : memory(memory), ram(ram), shift(shift) {}
     u64 read(u64 offset, unsigned size) override;
     void write(u64 offset, u64 value, unsigned size) override;
+    AddressSpace& memory;
     u8* ram;
     u64 shift;
   };

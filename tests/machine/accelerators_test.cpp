@@ -120,6 +120,8 @@ TEST(Accelerators, PropertiesBelongToTheirPartOfTheList) {
   const AcceleratorKind* kinds[] = {&kSlowKvm, &kTcg};
   EXPECT_EQ(choose_accelerator("kvm", kinds)->options.kernel_irqchip, std::nullopt);
   EXPECT_EQ(choose_accelerator("kvm,kernel-irqchip=on", kinds)->options.kernel_irqchip, true);
+  EXPECT_EQ(choose_accelerator("kvm", kinds)->options.dirty_ring_size, 0u);
+  EXPECT_EQ(choose_accelerator("kvm,dirty-ring-size=4096", kinds)->options.dirty_ring_size, 4096u);
   const auto off = choose_accelerator("kvm,kernel-irqchip=off:tcg", kinds);
   ASSERT_TRUE(off) << off.error().message;
   EXPECT_EQ(off->kind->name, "kvm");
@@ -135,6 +137,12 @@ TEST(Accelerators, WhatIsWrongWithAPropertyIsNamed) {
   for (const auto& [text, words] : std::vector<std::pair<const char*, const char*>>{
            {"kvm,kernel_irqchip=on", "'kernel_irqchip'; did you mean kernel-irqchip?"},
            {"kvm,", "no such property: ''"},
+           {"kvm,dirty-ring=1024", "'dirty-ring'; did you mean dirty-ring-size?"},
+           {"kvm,dirty-ring-size", "expected a power of two"},
+           {"kvm,dirty-ring-size=512", "dirty-ring-size=512: expected a power of two from 1024"},
+           {"kvm,dirty-ring-size=3000", "expected a power of two from 1024 to 65536"},
+           {"kvm,dirty-ring-size=131072", "expected a power of two"},
+           {"kvm,dirty-ring-size=4096k", "expected a power of two"},
            {"kvm,kernel-irqchip", "expected on or off"},
            {"kvm,kernel-irqchip=split", "kernel-irqchip=split: expected on or off"},
            {"tcg:kvm,kernel-irqchip=ON", "expected on or off"},

@@ -50,11 +50,49 @@ TEST(DirtyLog, ABlockThatEndsInsideAPageCountsThatPage) {
   EXPECT_THAT(log.collect(), ElementsAre(1));
 }
 
+// Writes down what it is told, and has written the second page.
+struct Source : DirtySource {
+  void dirty_log_started() override { told += "started "; }
+  void dirty_log_stopped() override { told += "stopped "; }
+  void collect_dirty(DirtyLog& log) override {
+    told += "collect ";
+    log.mark(block + kPageSize, 1);
+  }
+  std::string told;
+};
+
 TEST(DirtyLog, SourcesContributeWhenAsked) {
   DirtyLog log;
-  log.add_source([](DirtyLog& to) { to.mark(block + kPageSize, 1); });
+  Source source;
+  log.add_source(source);
+  EXPECT_EQ(source.told, "");
   log.start(block, sizeof block);
   EXPECT_THAT(log.collect(), ElementsAre(1));
+  log.stop();
+  log.stop();
+  EXPECT_EQ(source.told, "started collect stopped ");
+}
+
+TEST(DirtyLog, ASourceThatComesAndGoesWhileLoggingIsToldAndAsked) {
+  DirtyLog log;
+  log.start(block, sizeof block);
+  Source source;
+  log.add_source(source);
+  log.remove_source(source);
+  log.remove_source(source);
+  EXPECT_EQ(source.told, "started collect stopped ");
+  EXPECT_THAT(log.collect(), ElementsAre(1));
+}
+
+TEST(DirtyLog, StartingAnActiveLogAnewForgetsWhatSourcesKnew) {
+  DirtyLog log;
+  Source source;
+  log.add_source(source);
+  log.start(block, sizeof block);
+  log.mark(block, 1);
+  log.start(block + kPageSize, kPageSize);
+  EXPECT_EQ(source.told, "started stopped started ");
+  EXPECT_THAT(log.collect(), ElementsAre(0));  // the source's page, now the block's first
 }
 
 TEST(DirtyLog, TheEpochMovesAtStartStopAndCollect) {
