@@ -9,9 +9,9 @@
 #include <string>
 #include <string_view>
 
-#include "accel/x86/chip_state.h"
 #include "accel/x86/cpu_model.h"
 #include "accel/x86/state.h"
+#include "base/chip_state.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "memory/address_space.h"

@@ -5,7 +5,7 @@
 #include <charconv>
 #include <optional>
 
-#include "base/edit_distance.h"
+#include "base/nearest.h"
 
 namespace kite {
 namespace {
@@ -53,10 +53,8 @@ tl::unexpected<Error> no_such_property(std::string_view accelerator, std::string
   if (names.empty())
     return fail(ErrorKind::kUsage, "--accel {}: '{}': {} has no properties", accelerator, name,
                 accelerator);
-  const auto closest = std::ranges::min_element(
-      names, {}, [&](std::string_view known) { return edit_distance(name, known); });
-  return fail(ErrorKind::kUsage, "--accel {}: no such property: '{}'; did you mean {}?",
-              accelerator, name, *closest);
+  return fail(ErrorKind::kUsage, "--accel {}: no such property: '{}'{}", accelerator, name,
+              suggestion(name, names));
 }
 
 Result<> parse_property(std::string_view accelerator, std::string_view text,

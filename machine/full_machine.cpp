@@ -102,6 +102,7 @@ void FullMachine::restart() {
   control_.reset_begins();
   if (control_.ending()) return loop_->stop();  // it came while the vCPUs were on their way
   resets_++;
+  interrupts_.come_back_empty();
   chips_.reset();
   if (Result<> entered = enter_boot_program(); !entered) return control_.fail(entered.error());
   resume_vcpus(true);
@@ -126,6 +127,7 @@ void FullMachine::fill_in(Outcome& outcome) {
   outcome.last_console_line = watch_->last_line();
   outcome.panic_lines = watch_->panic_lines();
   outcome.accelerator = choice_.kind->name;
+  if (outcome.accelerator == "kvm") outcome.kernel_irqchip = accelerator_->chips() != nullptr;
   outcome.accelerator_reason = choice_.reason;
   outcome.started = started_ - created_;
   outcome.resets = resets_;

@@ -46,6 +46,8 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
   Result<> build_board();
   Result<> create_processors();
   Result<> enter_boot_program();
+  std::string accelerator_words() const;
+  std::vector<X86State> entry_states(const X86State& boot_processor);
 
   // On the loop's thread.
   void start_threads();
@@ -95,6 +97,7 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
   AddressSpace memory_;
   PortSpace ports_;
   FirmwareFacts firmware_;
+  BoardInterrupts interrupts_;
   std::vector<std::unique_ptr<Processor>> processors_;
   ChipSet chips_;
   std::unique_ptr<Engines> engines_;

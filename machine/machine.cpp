@@ -76,11 +76,15 @@ Result<> FullMachine::build() {
   return enter_boot_program();
 }
 
-// The boards wire their own interrupt controllers.
+// A board without interrupt controllers is given none by the accelerator either.
 Result<AcceleratorOptions> FullMachine::accelerator_options() {
   AcceleratorOptions options = choice_.options;
+  const Board* board = KITE_TRY(find_board(config_.machine));
+  if (board->has_interrupts) return options;
   if (options.kernel_irqchip.value_or(false))
-    return fail(ErrorKind::kUnavailable, "--accel kvm,kernel-irqchip=on: no board has that yet");
+    return fail(ErrorKind::kUsage,
+                "--accel {},kernel-irqchip=on: the {} machine has no interrupt controllers",
+                choice_.kind->name, board->name);
   options.kernel_irqchip = false;
   return options;
 }
@@ -147,7 +151,7 @@ Result<> FullMachine::build_board() {
     processors_.back()->thread().run_on(config_.affinity.of(index));
   }
   MachineBuild build({config_, cpu_model_, clock_, control_, memory_, ports_, ram_, processors_,
-                      chips_, *serial_, *debug_backend_, firmware_});
+                      chips_, *serial_, *debug_backend_, firmware_, interrupts_});
   return board->build(build);
 }
 
@@ -172,23 +176,39 @@ Result<> FullMachine::enter_boot_program() {
   // The TSC goes on counting from power-on, so that it and the local APIC's deadlines agree.
   entry.tsc_at = clock_.now();
   entry.tsc = static_cast<u64>(static_cast<u128>(*entry.tsc_at) * cpu_model_.tsc_hz / kSecond);
-  KITE_CHECK(vcpus_.front()->set_state(entry));
-  for (std::size_t index = 1; index < vcpus_.size(); index++) {
-    X86State waiting = X86State::after_reset();
-    waiting.mp_state = MpState::kWaitForSipi;
-    waiting.tsc = entry.tsc;
-    waiting.tsc_at = entry.tsc_at;
-    waiting.mtrr_def_type = entry.mtrr_def_type;
-    KITE_CHECK(vcpus_[index]->set_state(waiting));
-  }
   if (LocalApic* apic = processors_.front()->apic()) apic->enter_virtual_wire_mode();
-  return {};
+  std::vector<X86State> states = entry_states(entry);
+  InterruptChips* chips = accelerator_->chips();
+  if (chips) interrupts_.put_local_apics(states);
+  for (std::size_t index = 0; index < vcpus_.size(); index++)
+    KITE_CHECK(vcpus_[index]->set_state(states[index]));
+  return chips ? interrupts_.move_away(*chips) : Result<>();
+}
+
+// The others wait for SIPI.
+std::vector<X86State> FullMachine::entry_states(const X86State& boot_processor) {
+  X86State waiting = X86State::after_reset();
+  waiting.mp_state = MpState::kWaitForSipi;
+  waiting.tsc = boot_processor.tsc;
+  waiting.tsc_at = boot_processor.tsc_at;
+  waiting.mtrr_def_type = boot_processor.mtrr_def_type;
+  std::vector<X86State> states(vcpus_.size(), waiting);
+  states.front() = boot_processor;
+  return states;
+}
+
+// As `--accel` takes it.
+std::string FullMachine::accelerator_words() const {
+  std::string words(choice_.kind->name);
+  if (choice_.kind->name == "kvm")
+    words += accelerator_->chips() ? ",kernel-irqchip=on" : ",kernel-irqchip=off";
+  return words;
 }
 
 std::string FullMachine::summary() const {
   return fmt::format("{}, {} MiB, {} x {}, {} ({}); {}", config_.machine,
                      memory_size_of(config_) / MiB, config_.cpus, cpu_model_.name,
-                     choice_.kind->name, choice_.reason, boot_.description());
+                     accelerator_words(), choice_.reason, boot_.description());
 }
 
 Outcome run_selftest(MachineConfig config, MachineOutside outside) {

@@ -38,7 +38,8 @@ Result<> MachineBuild::ports(std::string name, u16 first, u64 count, IoHandler& 
   return at_.ports.map(std::move(name), first, static_cast<u32>(count), handler);
 }
 
-LocalApic& MachineBuild::local_apics(Gpa address, ApicBus& bus, const InterruptSources& sources) {
+std::vector<LocalApic*> MachineBuild::local_apics(Gpa address, ApicBus& bus,
+                                                  const InterruptSources& sources) {
   std::vector<LocalApic*> apics;
   for (auto& processor : at_.processors) {
     const unsigned index = processor->thread().index();
@@ -49,15 +50,16 @@ LocalApic& MachineBuild::local_apics(Gpa address, ApicBus& bus, const InterruptS
     config.bus_hz = kApicBusHz;
     config.physical_address_bits = at_.cpu_model.physical_address_bits;
     config.x2apic = at_.cpu_model.has(Feature::kX2apic);
+    config.cmci = config.directed_eoi = false;  // as KVM's in the kernel
     LocalApic& apic = chips().add<LocalApic>(config, clock(), bus, processor->wiring(sources));
     processor->connect(apic);
     bus.add(apic);
     apics.push_back(&apic);
   }
-  auto& window = chips().join<LocalApicWindow>(at_.memory, address, apics, bus);
+  auto& window = chips().join<LocalApicWindow>(at_.memory, address, apics, interrupts());
   for (auto& processor : at_.processors) processor->connect(window);
   mmio("local-apic", address, LocalApic::kSize, window);
-  return *apics.front();
+  return apics;
 }
 
 }  // namespace kite

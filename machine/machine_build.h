@@ -13,6 +13,7 @@
 #include "devices/host/char_backend.h"
 #include "firmware/acpi.h"
 #include "firmware/e820.h"
+#include "machine/board_interrupts.h"
 #include "machine/config.h"
 #include "machine/processor.h"
 #include "machine/run_control.h"
@@ -77,6 +78,7 @@ class MachineBuild {
     CharBackend& serial;
     CharBackend& debug_console;
     FirmwareFacts& firmware;
+    BoardInterrupts& interrupts;
   };
   explicit MachineBuild(const Surroundings& surroundings)
       : at_(surroundings), edit_(surroundings.memory) {}
@@ -88,6 +90,7 @@ class MachineBuild {
   CharBackend& serial() { return at_.serial; }
   CharBackend& debug_console() { return at_.debug_console; }
   FirmwareFacts& firmware() { return at_.firmware; }
+  BoardInterrupts& interrupts() { return at_.interrupts; }
 
   AddressSpace& memory() { return at_.memory; }
   const HostMemory& ram_memory() const { return at_.ram; }
@@ -100,7 +103,7 @@ class MachineBuild {
   Result<> ports(std::string name, u16 first, u64 count, IoHandler& handler);
 
   // One local APIC per processor, on `bus`, at `address`. The first is the boot processor's.
-  LocalApic& local_apics(Gpa address, ApicBus& bus, const InterruptSources& sources);
+  std::vector<LocalApic*> local_apics(Gpa address, ApicBus& bus, const InterruptSources& sources);
 
  private:
   Surroundings at_;

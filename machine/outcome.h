@@ -35,6 +35,7 @@ struct Outcome {
   std::string last_console_line;              // without control sequences
   std::vector<std::string> panic_lines = {};  // what the console said from the panic on
   std::string accelerator;                    // empty if the machine never got that far
+  std::optional<bool> kernel_irqchip = {};    // of an accelerator that has the choice
   std::string accelerator_reason;             // why this one
   Nanos started = 0;                          // from create() to the first guest instruction
   Nanos duration = 0;                         // from then to the end

@@ -22,18 +22,22 @@ void Processor::apic_base_changed(u64 apic_base) {
 }
 
 LocalApicWindow::LocalApicWindow(AddressSpace& memory, Gpa home,
-                                 const std::vector<LocalApic*>& apics, ApicBus& bus)
-    : memory_(memory), home_(home), bus_(bus) {
+                                 const std::vector<LocalApic*>& apics, BoardInterrupts& interrupts)
+    : memory_(memory), home_(home), interrupts_(interrupts) {
   for (LocalApic* apic : apics) {
     places_.push_back(std::make_unique<Place>(*this, *apic, home));
     places_.back()->region = Region::mmio("local-apic", LocalApic::kSize, *places_.back());
   }
 }
 
-IoHandler* LocalApicWindow::target(Gpa page) {
+bool LocalApicWindow::is_processor() const {
   VcpuThread* vcpu = VcpuThread::current();
-  if (vcpu == nullptr || vcpu->index() >= places_.size()) return page == home_ ? &bus_ : nullptr;
-  Place& own = *places_[vcpu->index()];
+  return vcpu != nullptr && vcpu->index() < places_.size();
+}
+
+IoHandler* LocalApicWindow::target(Gpa page) {
+  if (!is_processor() || interrupts_.away()) return nullptr;
+  Place& own = *places_[VcpuThread::current()->index()];
   return own.page == page ? &own.apic : nullptr;
 }
 
@@ -42,8 +46,15 @@ u64 LocalApicWindow::read(u64 offset, unsigned size) {
   return handler ? handler->read(offset, size) : mask_of_bytes(size);
 }
 
+// SDM 3A 11.11: a bus master's write is an MSI, if it is a doubleword; bits 15 and 14 of the data
+// can take a level back, which means nothing to a local APIC.
 void LocalApicWindow::write(u64 offset, u64 value, unsigned size) {
-  if (IoHandler* handler = target(home_)) handler->write(offset, value, size);
+  if (!is_processor()) {
+    const bool deassert = (value & bit(15)) != 0 && (value & bit(14)) == 0;
+    if (size >= 4 && !deassert) interrupts_.send_msi(home_ + offset, static_cast<u32>(value));
+  } else if (IoHandler* handler = target(home_)) {
+    handler->write(offset, value, size);
+  }
 }
 
 u64 LocalApicWindow::Place::read(u64 offset, unsigned size) {

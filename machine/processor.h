@@ -11,6 +11,7 @@
 #include "accel/accelerator.h"
 #include "devices/irq/apic_bus.h"
 #include "devices/irq/local_apic.h"
+#include "machine/board_interrupts.h"
 #include "machine/vcpu_thread.h"
 #include "memory/address_space.h"
 
@@ -67,12 +68,13 @@ class Processor : public InterruptPort, private LocalApicWiring {
 
 // What stands at FEE00000h: for a processor its own local APIC, for every other bus master the
 // place MSIs are written to. A processor that has moved its APIC's registers (IA32_APIC_BASE) finds
-// them at their new place; what lies beneath that, no other processor reaches meanwhile.
+// them at their new place; what lies beneath that, no other processor reaches meanwhile. While an
+// accelerator's local APICs serve the guest, no processor finds anything here.
 class LocalApicWindow : public IoHandler {
  public:
   // `home`: where the registers are after reset. `apics`: by the processor's index.
   LocalApicWindow(AddressSpace& memory, Gpa home, const std::vector<LocalApic*>& apics,
-                  ApicBus& bus);
+                  BoardInterrupts& interrupts);
   u64 read(u64 offset, unsigned size) override;
   void write(u64 offset, u64 value, unsigned size) override;
   // The processor's IA32_APIC_BASE is `apic_base` now. On any thread.
@@ -92,10 +94,11 @@ class LocalApicWindow : public IoHandler {
     std::optional<WindowId> mapped = std::nullopt;
   };
   IoHandler* target(Gpa page);  // null: nobody is there
+  bool is_processor() const;
 
   AddressSpace& memory_;
   const Gpa home_;
-  ApicBus& bus_;
+  BoardInterrupts& interrupts_;
   std::mutex mutex_;  // guards Place::mapped
   std::vector<std::unique_ptr<Place>> places_;
 };

@@ -28,6 +28,7 @@ nlohmann::ordered_json to_json(const MachineConfig& config, const Outcome& outco
   json["memory"] = memory_size_of(config);
   json["cpus"] = config.cpus;
   json["accelerator"] = outcome.accelerator;
+  if (outcome.kernel_irqchip) json["kernel_irqchip"] = *outcome.kernel_irqchip;
   json["accelerator_reason"] = outcome.accelerator_reason;
   json["start_seconds"] = seconds(outcome.started);
   json["run_seconds"] = seconds(outcome.duration);

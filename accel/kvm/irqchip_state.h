@@ -2,7 +2,7 @@
 #pragma once
 
 #include "accel/kvm/abi.h"
-#include "accel/x86/chip_state.h"
+#include "base/chip_state.h"
 
 namespace kite::kvm {
 

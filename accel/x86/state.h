@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "accel/x86/chip_state.h"
+#include "base/chip_state.h"
 #include "base/types.h"
 
 namespace kite {

@@ -58,6 +58,29 @@ void IoApic::transfer(Archive& archive) {
   archive.field("redirection", redirection_);
 }
 
+IoApicState IoApic::state() {
+  std::lock_guard lock(mutex_);
+  IoApicState state;
+  state.select = select_;
+  state.id = id_;
+  static_assert(IoApicState::kInputs == kInputs);
+  state.redirection = redirection_;
+  return state;
+}
+
+void IoApic::set_state(const IoApicState& state, u32 lines) {
+  std::lock_guard lock(mutex_);
+  select_ = state.select;
+  id_ = state.id & 0xF;
+  lines_ = lines;
+  for (unsigned input = 0; input < kInputs; ++input) {
+    u64& entry = redirection_[input];
+    entry = state.redirection[input] & (kWritable | kRemoteIrr);
+    if (!is_level(entry)) entry &= ~kRemoteIrr;
+    evaluate_level(input);
+  }
+}
+
 u64 IoApic::read(u64 offset, unsigned size) {
   std::lock_guard lock(mutex_);
   const u64 aligned = align_down(offset, 4);

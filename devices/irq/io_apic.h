@@ -4,6 +4,7 @@
 #include <array>
 #include <mutex>
 
+#include "base/chip_state.h"
 #include "devices/device.h"
 #include "devices/irq/interrupt_message.h"
 #include "memory/region.h"
@@ -27,6 +28,11 @@ class IoApic : public Device, public IoHandler {
   void transfer(Archive& archive) override;
   u64 read(u64 offset, unsigned size) override;
   void write(u64 offset, u64 value, unsigned size) override;
+
+  // For another implementation to go on from. Of the inputs whose wire is up in `lines`, the level-
+  // triggered ones are requests again; the others' edge has been.
+  IoApicState state();
+  void set_state(const IoApicState& state, u32 lines);
 
   // Inputs 0–23; others are ignored.
   void set_irq(unsigned input, bool level);

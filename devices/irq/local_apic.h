@@ -28,6 +28,7 @@
 #include <mutex>
 #include <optional>
 
+#include "base/chip_state.h"
 #include "base/clock.h"
 #include "devices/device.h"
 #include "devices/irq/interrupt_message.h"
@@ -60,6 +61,9 @@ struct LocalApicConfig {
   u64 bus_hz = 1'000'000'000;  // what the timer divides
   unsigned physical_address_bits = 40;
   bool x2apic = true;  // has that mode (CPUID.1:ECX bit 21)
+  // Version 14h has what came late: an LVT entry for CMCI, and EOIs that are not broadcast.
+  bool cmci = true;
+  bool directed_eoi = true;
 };
 
 // The local interrupt sources that have no pin.
@@ -102,6 +106,9 @@ class LocalApic : public Device, public IoHandler {
   // LINT0 is the 8259's INTR, LINT1 is NMI.
   void set_lint(unsigned pin, bool level);
   void raise(LocalSource source);
+  // For another implementation to go on from, the pins excepted.
+  LocalApicState state();
+  void set_state(const LocalApicState& state);
   // What firmware leaves behind on the boot processor: enabled, LINT0 ExtINT, LINT1 NMI
   // (MultiProcessor Specification 1.4, 3.6.2.2). For machines that enter a kernel without firmware.
   void enter_virtual_wire_mode();
@@ -140,6 +147,7 @@ class LocalApic : public Device, public IoHandler {
   bool write_x2apic_register(unsigned index, u64 value);
   static bool valid_x2apic_value(unsigned index, u64 value);
   bool write_apic_base(u64 value);
+  u32 version() const;
   void write_svr(u32 value);
   void settle_timer();
   void write_lvt(Lvt lvt, u32 value);

@@ -65,9 +65,11 @@ inline constexpr u32 kIcrAssert = 1u << 14;
 inline constexpr u32 kIcrLevel = 1u << 15;
 inline constexpr u32 kIcrWritable = 0x000C'CFFF;
 
-// Version 14h: seven LVT entries (the last is CMCI), EOI broadcast can be suppressed (SDM
-// 3A 11.4.8).
-inline constexpr u32 kVersionValue = 0x14 | 6u << 16 | 1u << 24;
+// Version register: bits 23:16 the number of LVT entries less one, of which CMCI's is the seventh;
+// bit 24: EOI broadcast can be suppressed (SDM 3A 11.4.8).
+inline constexpr u32 kVersion14h = 0x14 | 5u << 16;
+inline constexpr u32 kVersionCmci = 1u << 16;
+inline constexpr u32 kVersionDirectedEoi = 1u << 24;
 
 // Vectors 0 to 15 are not for APIC interrupts, SDM 3A 11.5.2.
 inline constexpr u8 kFirstLegalVector = 16;

@@ -89,7 +89,7 @@ bool LocalApic::read_register(unsigned index, u32& value) {
       value = x2apic() ? id_ : id_ << 24;
       return true;
     case kVersion:
-      value = kVersionValue;
+      value = version();
       return true;
     case kTpr:
       value = tpr_;
@@ -117,7 +117,7 @@ bool LocalApic::read_register(unsigned index, u32& value) {
       return true;
     case kLvtCmci:
       value = lvt_[kCmci];
-      return true;
+      return config_.cmci;
     case kInitialCount:
       value = timer_.initial_count();
       return true;
@@ -168,8 +168,8 @@ bool LocalApic::write_register(unsigned index, u32 value) {
       send_ipi(value & kIcrWritable, static_cast<u32>(icr_ >> 56));
       return true;
     case kLvtCmci:
-      write_lvt(kCmci, value);
-      return true;
+      if (config_.cmci) write_lvt(kCmci, value);
+      return config_.cmci;
     case kInitialCount:
       settle_timer();
       timer_.set_initial_count(value);
@@ -195,9 +195,14 @@ bool LocalApic::write_register(unsigned index, u32 value) {
   }
 }
 
+u32 LocalApic::version() const {
+  return kVersion14h + (config_.cmci ? kVersionCmci : 0) +
+         (config_.directed_eoi ? kVersionDirectedEoi : 0);
+}
+
 // SDM 3A 11.4.7.2: software-disabling masks every LVT entry.
 void LocalApic::write_svr(u32 value) {
-  svr_ = value & 0x11FF;
+  svr_ = value & (config_.directed_eoi ? 0x11FF : 0x1FF);
   if (!software_enabled())
     for (u32& entry : lvt_) entry |= kLvtMask;
   update_pending();

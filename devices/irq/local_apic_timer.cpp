@@ -54,6 +54,21 @@ void LocalApicTimer::transfer(Archive& archive) {
   if (deadline_ != 0) timer_.arm(clock_.now());
 }
 
+void LocalApicTimer::set_state(Mode mode, u32 divide_configuration, u32 initial, u32 current,
+                               u64 deadline) {
+  reset();
+  mode_ = mode;
+  divide_ = divide_configuration & 0xB;
+  if (mode == Mode::kTscDeadline) {
+    deadline_ = deadline;
+    if (deadline != 0) timer_.arm(clock_.now());  // which looks again
+    return;
+  }
+  initial_ = initial;
+  running_ = initial != 0 && (current != 0 || mode == Mode::kPeriodic);
+  resume(current == 0 ? initial : std::min(current, initial));
+}
+
 u64 LocalApicTimer::ticks(Nanos time) const {
   const u128 bus = static_cast<u128>(std::max<Nanos>(time, 0)) * bus_hz_ / kPerSecond;
   return static_cast<u64>(bus >> divide_shift(divide_));

@@ -17,6 +17,10 @@ class LocalApicTimer {
   void reset();
   void transfer(Archive& archive);
 
+  // Goes on where another implementation stopped: `current` of `initial` is left; 0 of a one-shot
+  // timer: it has run out.
+  void set_state(Mode mode, u32 divide_configuration, u32 initial, u32 current, u64 deadline);
+
   void set_mode(Mode mode);
   void set_divide(u32 divide_configuration);
   void set_initial_count(u32 count);

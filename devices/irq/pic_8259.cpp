@@ -60,6 +60,45 @@ void Pic8259::transfer(Archive& archive) {
   vector_base_ &= 0xF8;
 }
 
+Pic8259State Pic8259::state() const {
+  Pic8259State state;
+  state.lines = lines_;
+  state.irr = requests();
+  state.isr = in_service_;
+  state.imr = mask_;
+  state.elcr = elcr_;
+  state.vector_base = vector_base_;
+  state.lowest = lowest_;
+  state.next_icw = next_icw_;
+  state.needs_icw4 = needs_icw4_;
+  state.auto_eoi = auto_eoi_;
+  state.rotate_on_auto_eoi = rotate_on_auto_eoi_;
+  state.special_fully_nested = special_fully_nested_;
+  state.special_mask = special_mask_;
+  state.read_isr = read_isr_;
+  state.polled = polled_;
+  return state;
+}
+
+void Pic8259::set_state(const Pic8259State& state) {
+  *this = Pic8259(master_);
+  set_elcr(state.elcr);
+  lines_ = state.lines | state.irr;
+  edges_ = static_cast<u8>(state.irr & ~elcr_);
+  in_service_ = state.isr;
+  mask_ = state.imr;
+  vector_base_ = state.vector_base & 0xF8;
+  lowest_ = state.lowest & 7;
+  next_icw_ = state.next_icw;
+  needs_icw4_ = state.needs_icw4;
+  auto_eoi_ = state.auto_eoi;
+  rotate_on_auto_eoi_ = state.rotate_on_auto_eoi;
+  special_fully_nested_ = state.special_fully_nested;
+  special_mask_ = state.special_mask;
+  read_isr_ = state.read_isr;
+  polled_ = state.polled;
+}
+
 // IRR. An edge counts only while the line stays up: the IR input must remain high until the first
 // INTA (231468, "Interrupt sequence"), which is where the spurious IR7 comes from.
 u8 Pic8259::requests() const {
@@ -229,6 +268,18 @@ void Pic8259Pair::transfer(Archive& archive) {
   master_.transfer(archive);
   slave_.transfer(archive);
   if (!archive.is_saving()) update();
+}
+
+std::array<Pic8259State, 2> Pic8259Pair::state() {
+  std::lock_guard lock(mutex_);
+  return {master_.state(), slave_.state()};
+}
+
+void Pic8259Pair::set_state(const std::array<Pic8259State, 2>& state) {
+  std::lock_guard lock(mutex_);
+  master_.set_state(state[0]);
+  slave_.set_state(state[1]);
+  update();
 }
 
 void Pic8259Pair::set_irq(unsigned irq, bool level) {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <mutex>
 
+#include "base/chip_state.h"
 #include "base/line.h"
 #include "devices/byte_registers.h"
 #include "devices/device.h"
@@ -18,6 +19,11 @@ class Pic8259 {
 
   void reset();
   void transfer(Archive& archive);
+
+  // For another implementation to go on from. Requests whose wire went down stay requests, so the
+  // wires' levels must be set again after set_state().
+  Pic8259State state() const;
+  void set_state(const Pic8259State& state);
 
   u8 read(bool a0);
   void write(bool a0, u8 value);
@@ -70,6 +76,10 @@ class Pic8259Pair : public Device {
   std::string_view name() const override { return "8259"; }
   void reset() override;
   void transfer(Archive& archive) override;
+
+  // Master, slave; see Pic8259::set_state.
+  std::array<Pic8259State, 2> state();
+  void set_state(const std::array<Pic8259State, 2>& state);
 
   IoHandler& master_ports() { return master_ports_; }  // 2 ports, at 20h
   IoHandler& slave_ports() { return slave_ports_; }    // 2 ports, at A0h

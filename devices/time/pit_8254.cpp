@@ -15,6 +15,7 @@ constexpr u64 kFirstTick = u64{1} << 20;
 
 // Port 61h (NSC of the PIIX4, 82371AB 4.3.1).
 constexpr u8 kGate2 = 0x01;
+constexpr u8 kSpeaker = 0x02;
 constexpr u8 kControlWritable = 0x0F;
 constexpr unsigned kRefreshToggle = 4;
 constexpr unsigned kOut2 = 5;
@@ -64,6 +65,27 @@ void Pit8254::transfer(Archive& archive) {
   if (archive.is_saving()) return;
   control_b_ &= kControlWritable;
   last_edge_ = std::clamp<Nanos>(last_edge_, 0, clock_.now());
+  update_irq();
+}
+
+Pit8254::State Pit8254::state() {
+  std::lock_guard lock(mutex_);
+  State state;
+  const u64 now = tick();
+  for (std::size_t i = 0; i < counters_.size(); ++i) state.counters[i] = counters_[i].state(now);
+  state.speaker = (control_b_ & kSpeaker) != 0;
+  return state;
+}
+
+void Pit8254::set_state(const State& state) {
+  std::lock_guard lock(mutex_);
+  const u64 now = tick();
+  for (std::size_t i = 0; i < counters_.size(); ++i) counters_[i].set_state(state.counters[i], now);
+  control_b_ =
+      static_cast<u8>((control_b_ & ~(kGate2 | kSpeaker)) | (state.counters[2].gate ? kGate2 : 0) |
+                      (state.speaker ? kSpeaker : 0));
+  seen_rises_ = counters_[0].rises(now);  // whoever counted before has shown them
+  last_edge_ = clock_.now();
   update_irq();
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <mutex>
 
+#include "base/chip_state.h"
 #include "base/clock.h"
 #include "base/line.h"
 #include "devices/byte_registers.h"
@@ -19,6 +20,11 @@ class PitCounter {
 
   void reset();
   void transfer(Archive& archive, u64 tick);
+
+  // For another implementation to go on from. A count that waits for the end of a cycle is taken at
+  // once; a count whose age is not known begins anew.
+  PitCounterState state(u64 tick);
+  void set_state(const PitCounterState& state, u64 tick);
 
   void write_control(u8 control, u64 tick);
   void write_count(u8 value, u64 tick);
@@ -86,6 +92,13 @@ class Pit8254 : public Device, public ByteRegisters {
   void transfer(Archive& archive) override;
 
   IoHandler& port_61() { return port_61_; }  // 1 port
+
+  struct State {
+    std::array<PitCounterState, 3> counters;
+    bool speaker = false;  // port 61h bit 1
+  };
+  State state();
+  void set_state(const State& state);
 
  private:
   class Port61 : public ByteRegisters {

@@ -54,6 +54,45 @@ void PitCounter::transfer(Archive& archive, u64 tick) {
   running_ = running_ && count_ != 0;
 }
 
+PitCounterState PitCounter::state(u64 tick) {
+  settle(tick);
+  PitCounterState state;
+  state.control = control_;
+  state.gate = gate_;
+  if (loaded_) {
+    state.count = static_cast<u32>(count_ != 0 && pending_ == 0 ? count_ : decode(count_register_));
+    state.elapsed = count_ != 0 && pending_ == 0 ? elapsed(tick) : 0;
+  }
+  state.write_high = write_high_;
+  state.read_high = read_high_;
+  state.low_byte = low_byte_;
+  state.count_latched = count_latched_;
+  state.status_latched = status_latched_;
+  state.count_latch = count_latch_;
+  state.status_latch = status_latch_;
+  return state;
+}
+
+void PitCounter::set_state(const PitCounterState& state, u64 tick) {
+  reset();
+  control_ = state.control & 0x3F;
+  gate_ = state.gate;
+  write_high_ = state.write_high;
+  read_high_ = state.read_high;
+  low_byte_ = state.low_byte;
+  count_latched_ = state.count_latched;
+  status_latched_ = state.status_latched;
+  count_latch_ = state.count_latch;
+  status_latch_ = state.status_latch;
+  if (state.count == 0) return;
+  loaded_ = true;
+  count_ = std::clamp<u64>(state.count, periodic() ? 2 : 1, 0x10000);
+  count_register_ = encode(count_);
+  held_ = std::min(state.elapsed.value_or(0), tick);
+  start_ = tick - held_;
+  running_ = gate_ || mode() == 1 || mode() == 5;
+}
+
 // M2 M1 M0; x10 and x11 are modes 2 and 3.
 unsigned PitCounter::mode() const {
   const unsigned m = (control_ >> 1) & 7;

@@ -16,6 +16,7 @@ struct Board {
   // Adds chips, wires them and maps them.
   Result<> (*build)(MachineBuild& machine);
   unsigned max_cpus = 1;
+  bool has_interrupts = true;  // interrupt controllers and timers
 };
 
 // The board that has a ROM socket and a disk controller.

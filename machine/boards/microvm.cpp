@@ -37,37 +37,41 @@ std::function<void()> reset_by(MachineBuild& machine, const char* source) {
 
 }  // namespace
 
-Result<IsaInterrupts*> add_interrupt_controllers(MachineBuild& machine) {
-  auto& isa = machine.chips().join<IsaInterrupts>();
-  auto& bus = machine.chips().join<ApicBus>();
-  LocalApic& boot_apic = machine.local_apics(
-      address::kLocalApic, bus,
-      {.acknowledge_external = [&isa]() -> std::optional<u8> { return isa.pic->acknowledge(); },
-       .end_of_interrupt = [&isa](u8 vector) { isa.io_apic->eoi(vector); }});
+// What the kernel's KVM has, too, so that a machine can be moved between accelerators: an I/O APIC
+// without EOI register, local APICs without CMCI and without a way to keep EOIs from it.
+Result<BoardInterrupts*> add_interrupt_controllers(MachineBuild& machine) {
+  BoardInterrupts& isa = machine.interrupts();
+  auto& chips = isa.chips;
+  chips.bus = &machine.chips().join<ApicBus>();
+  chips.local_apics = machine.local_apics(
+      address::kLocalApic, *chips.bus,
+      {.acknowledge_external = [&chips]() -> std::optional<u8> { return chips.pic->acknowledge(); },
+       .end_of_interrupt = [&chips](u8 vector) { chips.io_apic->eoi(vector); }});
 
-  isa.pic = &machine.chips().add<Pic8259Pair>(
+  LocalApic& boot_apic = *chips.local_apics.front();
+  chips.pic = &machine.chips().add<Pic8259Pair>(
       Line([&boot_apic](bool level) { boot_apic.set_lint(0, level); }));
-  KITE_CHECK(machine.ports("8259", address::kPicMaster, 2, isa.pic->master_ports()));
-  KITE_CHECK(machine.ports("8259", address::kPicSlave, 2, isa.pic->slave_ports()));
-  KITE_CHECK(machine.ports("8259", address::kElcr, 2, isa.pic->elcr_ports()));
+  KITE_CHECK(machine.ports("8259", address::kPicMaster, 2, chips.pic->master_ports()));
+  KITE_CHECK(machine.ports("8259", address::kPicSlave, 2, chips.pic->slave_ports()));
+  KITE_CHECK(machine.ports("8259", address::kElcr, 2, chips.pic->elcr_ports()));
 
-  isa.io_apic = &machine.chips().add<IoApic>(u8{0}, IoApic::Version::k20, bus);
-  machine.mmio("io-apic", address::kIoApic, IoApic::kSize, *isa.io_apic);
+  chips.io_apic = &machine.chips().add<IoApic>(u8{0}, IoApic::Version::k11, *chips.bus);
+  machine.mmio("io-apic", address::kIoApic, IoApic::kSize, *chips.io_apic);
   return &isa;
 }
 
 namespace {
 
-Hpet::Wiring hpet_wiring(IsaInterrupts& isa) {
+Hpet::Wiring hpet_wiring(BoardInterrupts& isa) {
   Hpet::Wiring wiring;
   constexpr unsigned kFirstInput = 16;  // the inputs above the ISA interrupts belong to nobody else
   for (unsigned input = kFirstInput; input < IoApic::kInputs; input++) {
     wiring.route_mask |= 1u << input;
-    wiring.routes[input] = Line([&isa, input](bool level) { isa.io_apic->set_irq(input, level); });
+    wiring.routes[input] = isa.line(input);
   }
   wiring.legacy_irq0 = isa.line(irq::kTimer);
   wiring.legacy_irq8 = isa.line(irq::kRtc);
-  wiring.legacy_replacement = Line([&isa](bool level) { isa.hpet_replaces.store(level); });
+  wiring.legacy_replacement = Line([&isa](bool level) { isa.set_hpet_replaces(level); });
   return wiring;
 }
 
@@ -79,9 +83,10 @@ i64 time_of_day() {
 
 }  // namespace
 
-Result<RtcMc146818*> add_timers(MachineBuild& machine, IsaInterrupts& isa) {
+Result<RtcMc146818*> add_timers(MachineBuild& machine, BoardInterrupts& isa) {
   ChipSet& chips = machine.chips();
   auto& pit = chips.add<Pit8254>(machine.clock(), isa.replaceable_line(irq::kTimer));
+  isa.chips.pit = &pit;
   KITE_CHECK(machine.ports("8254", address::kPit, 4, pit));
   KITE_CHECK(machine.ports("port-61h", address::kSystemControlB, 1, pit.port_61()));
 
@@ -94,7 +99,7 @@ Result<RtcMc146818*> add_timers(MachineBuild& machine, IsaInterrupts& isa) {
   return &rtc;
 }
 
-Result<> add_serial_and_keyboard(MachineBuild& machine, IsaInterrupts& isa) {
+Result<> add_serial_and_keyboard(MachineBuild& machine, BoardInterrupts& isa) {
   ChipSet& chips = machine.chips();
   auto& com1 = chips.add<Uart16550>(isa.line(irq::kCom1), machine.serial(), machine.clock());
   KITE_CHECK(machine.ports("com1", address::kCom1, Uart16550::kSize, com1));
@@ -125,7 +130,7 @@ std::function<void(u8)> sleep_action(RunControl& control) {
 
 }  // namespace
 
-Result<AcpiPm*> add_power_management(MachineBuild& machine, IsaInterrupts& isa) {
+Result<AcpiPm*> add_power_management(MachineBuild& machine, BoardInterrupts& isa) {
   ChipSet& chips = machine.chips();
   auto& pm = chips.add<AcpiPm>(isa.line(irq::kSci), machine.clock(), AcpiPm::TimerWidth::k24,
                                sleep_action(machine.control()));
@@ -153,12 +158,10 @@ Result<> add_pvpanic(MachineBuild& machine) {
   return machine.ports("pvpanic", address::kPvpanic, Pvpanic::kSize, panic);
 }
 
-Result<> add_test_device(MachineBuild& machine, IsaInterrupts& isa) {
+Result<> add_test_device(MachineBuild& machine, BoardInterrupts& isa) {
   if (!find_device(machine.config().devices, DeviceOption::Kind::kTestDevice)) return {};
-  auto& chip = machine.chips().add<TestDevice>([&isa](unsigned number, bool level) {
-    if (number < irq::kIsaCount) return isa.set(number, level);
-    isa.io_apic->set_irq(number, level);
-  });
+  auto& chip = machine.chips().add<TestDevice>(
+      [&isa](unsigned number, bool level) { isa.set(number, level); });
   KITE_CHECK(machine.ports("test-device", TestDevice::kRegisterPort, TestDevice::kRegisterSize,
                            chip.register_ports()));
   KITE_CHECK(machine.ports("test-device-byte", TestDevice::kByteRegisterPort, 1,  // E9h is taken
@@ -193,7 +196,7 @@ AcpiFacts pc_acpi_facts(MachineBuild& machine) {
 
 Result<> build_microvm(MachineBuild& machine) {
   machine.ram(address::kRamHoleStart);
-  IsaInterrupts& isa = *KITE_TRY(add_interrupt_controllers(machine));
+  BoardInterrupts& isa = *KITE_TRY(add_interrupt_controllers(machine));
   KITE_CHECK(add_timers(machine, isa));
   KITE_CHECK(add_serial_and_keyboard(machine, isa));
   KITE_CHECK(add_power_management(machine, isa));

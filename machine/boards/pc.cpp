@@ -66,7 +66,7 @@ Result<HostBridge82441fx*> add_memory(MachineBuild& machine) {
   return &bridge;
 }
 
-Result<> add_pci(MachineBuild& machine, HostBridge82441fx& bridge, IsaInterrupts& isa) {
+Result<> add_pci(MachineBuild& machine, HostBridge82441fx& bridge, BoardInterrupts& isa) {
   ChipSet& chips = machine.chips();
   auto& host = chips.add<PciHost>(&add_reset_register(machine));
   KITE_CHECK(machine.ports("pci-config", address::kPciConfigAddress, PciHost::kAddressSize,
@@ -94,7 +94,7 @@ Result<std::unique_ptr<IdeDrive>> make_drive(const MachineConfig& config, std::s
   return std::unique_ptr<IdeDrive>(new AtaDisk(std::move(image)));
 }
 
-Result<> add_ide_channel(MachineBuild& machine, IsaInterrupts& isa, std::size_t first_place,
+Result<> add_ide_channel(MachineBuild& machine, BoardInterrupts& isa, std::size_t first_place,
                          u16 command_port, u16 control_port, unsigned irq) {
   auto device_0 = KITE_TRY(make_drive(machine.config(), first_place));
   auto device_1 = KITE_TRY(make_drive(machine.config(), first_place + 1));
@@ -104,7 +104,7 @@ Result<> add_ide_channel(MachineBuild& machine, IsaInterrupts& isa, std::size_t 
   return machine.ports("ide", control_port, IdeChannel::kControlSize, channel.control_ports());
 }
 
-Result<> add_ide(MachineBuild& machine, IsaInterrupts& isa) {
+Result<> add_ide(MachineBuild& machine, BoardInterrupts& isa) {
   KITE_CHECK(add_ide_channel(machine, isa, 0, address::kIdePrimary, address::kIdePrimaryControl,
                              irq::kIdePrimary));
   return add_ide_channel(machine, isa, 2, address::kIdeSecondary, address::kIdeSecondaryControl,
@@ -128,7 +128,7 @@ Result<> add_fw_cfg(MachineBuild& machine) {
 
 Result<> build_pc(MachineBuild& machine) {
   HostBridge82441fx& bridge = *KITE_TRY(add_memory(machine));
-  IsaInterrupts& isa = *KITE_TRY(add_interrupt_controllers(machine));
+  BoardInterrupts& isa = *KITE_TRY(add_interrupt_controllers(machine));
   RtcMc146818& rtc = *KITE_TRY(add_timers(machine, isa));
   KITE_CHECK(add_serial_and_keyboard(machine, isa));
   AcpiPm& pm = *KITE_TRY(add_power_management(machine, isa));

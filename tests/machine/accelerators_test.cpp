@@ -135,7 +135,7 @@ TEST(Accelerators, PropertiesBelongToTheirPartOfTheList) {
 
 TEST(Accelerators, WhatIsWrongWithAPropertyIsNamed) {
   for (const auto& [text, words] : std::vector<std::pair<const char*, const char*>>{
-           {"kvm,kernel_irqchip=on", "'kernel_irqchip'; did you mean kernel-irqchip?"},
+           {"kvm,kernel_irqchip=on", "'kernel_irqchip'; did you mean 'kernel-irqchip'?"},
            {"kvm,", "no such property: ''"},
            {"kvm,dirty-ring=1024", "'dirty-ring'; did you mean dirty-ring-size?"},
            {"kvm,dirty-ring-size", "expected a power of two"},

@@ -15,6 +15,7 @@ class LocalApicWindowTest : public testing::Test {
   static constexpr u64 kEnabled = 0x800;
 
   LocalApicWindowTest() {
+    interrupts.chips.bus = &bus;
     AddressSpace::Edit edit(memory);
     edit.map({.size = ram.size(), .region = Region::ram("ram", ram)});
     edit.map({.start = kHome,
@@ -34,7 +35,8 @@ class LocalApicWindowTest : public testing::Test {
   LocalApic second{{.apic_id = 1}, clock, bus, wiring[1]};
   HostMemory ram = std::move(*allocate(*parse_backend("ram,size=1M")));
   AddressSpace memory;
-  LocalApicWindow window{memory, kHome, {&first, &second}, bus};
+  BoardInterrupts interrupts;
+  LocalApicWindow window{memory, kHome, {&first, &second}, interrupts};
 };
 
 TEST_F(LocalApicWindowTest, FollowsTheBaseAndShowsWhatItHidAgain) {
