@@ -7,6 +7,7 @@
 #include "accel/kvm/accelerator.h"
 #include "accel/kvm/vcpu.h"
 #include "accel/x86/msr.h"
+#include "accel/x86/msr_policy.h"
 #include "base/bits.h"
 #include "base/trace.h"
 
@@ -96,14 +97,19 @@ void KvmVcpu::serve_memory() {
 
 void KvmVcpu::serve_msr() {
   const u32 index = run_.msr.index;
-  bool ok = false;
+  // Of a register that KVM has, nothing but an invalid access comes here, and that raises #GP.
+  const bool is_unknown =
+      run_.msr.reason == KVM_MSR_EXIT_REASON_UNKNOWN && !msr::belongs_to_apic(index);
+  bool ok = is_unknown && is_harmless_msr(index);
+  if (is_unknown && !ok)
+    log_unknown_msr(run_.exit_reason == KVM_EXIT_X86_RDMSR ? "read" : "write", index, "#GP");
   if (run_.exit_reason == KVM_EXIT_X86_RDMSR) {
     u64 value = 0;
-    ok = read_apic_msr(index, value);
+    ok = ok || read_apic_msr(index, value);
     run_.msr.data = value;
     trace::write(trace::Category::kMsr, "read  {:#x} -> {:#x}{}", index, value, ok ? "" : " #GP");
   } else {
-    ok = write_apic_msr(index, run_.msr.data);
+    ok = ok || write_apic_msr(index, run_.msr.data);
     trace::write(trace::Category::kMsr, "write {:#x} <- {:#x}{}", index, u64{run_.msr.data},
                  ok ? "" : " #GP");
   }

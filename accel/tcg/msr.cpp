@@ -3,8 +3,8 @@
 
 #include "accel/tcg/cpu.h"
 #include "accel/tcg/platform_msrs.h"
+#include "accel/x86/msr_policy.h"
 #include "accel/x86/registers.h"
-#include "base/log.h"
 #include "base/trace.h"
 
 namespace kite::tcg {
@@ -47,30 +47,6 @@ u64* address(X86State& msr, u32 index) {
   }
 }
 
-// Registers that kernels touch without asking CPUID: they read as 0 and swallow writes.
-bool harmless(u32 index) {
-  // The counters that AMD processors have without saying so (APM 2 13.2.1). They count nothing
-  // here, and a kernel that reads back another value than it wrote takes it that there are none.
-  if (index >= msr::kPerformanceFirst && index <= msr::kPerformanceLast) return true;
-  switch (index) {
-    case msr::kPlatformId:
-    case msr::kBiosUpdateTrigger:
-    case msr::kBiosSignatureId:
-    case msr::kMcgCap:
-    case msr::kMcgStatus:
-    case msr::kDebugCtl:
-    case msr::kSyscfg:
-    case msr::kHwcr:
-    case msr::kNorthBridgeConfig:
-    case msr::kInterruptPending:
-    case msr::kVmCr:
-    case msr::kMtrrCap:
-      return true;
-    default:
-      return false;
-  }
-}
-
 // Who can read it by another instruction has the register (SDM 4 table 2-2).
 bool has_tsc_aux(const CpuModel& model) {
   return model.has(Feature::kRdtscp) || model.has(Feature::kRdpid);
@@ -85,8 +61,7 @@ bool valid_pat(u64 value) {
 }
 
 Flow unknown(Cpu& cpu, const char* what, u32 index) {
-  static log::Limiter limiter(16);
-  if (limiter.allow()) log::debug("{} of unknown MSR {:#x}: #GP", what, index);
+  log_unknown_msr(what, index, "#GP");
   return cpu.general_protection();
 }
 
@@ -160,7 +135,7 @@ Flow Cpu::read_msr(u32 index, u64& value) {
       value = msr.kvm_wall_clock;
       break;
     default:
-      if (!harmless(index)) return unknown(*this, "read", index);
+      if (!is_harmless_msr(index)) return unknown(*this, "read", index);
       value = 0;
   }
   trace::write(trace::Category::kMsr, "read {:#x} -> {:#x}", index, value);
@@ -226,7 +201,7 @@ Flow Cpu::write_msr(u32 index, u64 value) {
     case msr::kKvmWallClockOld:
       return set_wall_clock(value);
     default:
-      if (!harmless(index)) return unknown(*this, "write", index);
+      if (!is_harmless_msr(index)) return unknown(*this, "write", index);
   }
   return Flow::kNext;
 }
