@@ -32,16 +32,19 @@ Engines::Set* Engines::find_set(std::string_view name) {
 // The model that the guest knows is the first accelerator's.
 Result<std::unique_ptr<Engines::Set>> Engines::make(const AcceleratorKind& kind) {
   const CpuModel* seen = first().model();
+  auto told = std::make_unique<CpuModel>(seen != nullptr ? *seen : config_.model);
+  told->is_host = false;  // not what this accelerator would make of "host"
   const AcceleratorConfig config{config_.memory,
                                  config_.ports,
                                  config_.clock,
-                                 seen != nullptr ? *seen : config_.model,
+                                 *told,
                                  config_.epoch,
                                  config_.cpus,
                                  config_.options};
   KITE_CHECK(kind.probe());
   auto set = std::make_unique<Set>();
   set->kind = &kind;
+  set->model = std::move(told);
   set->accelerator = KITE_TRY(kind.create(config));
   for (const VcpuConfig& processor : processors_)
     set->vcpus.push_back(KITE_TRY(set->accelerator->create_vcpu(processor)));

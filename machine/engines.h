@@ -41,6 +41,7 @@ class Engines {
  private:
   struct Set {
     const AcceleratorKind* kind;
+    std::unique_ptr<CpuModel> model;  // what the guest was told; null: the configuration's
     std::unique_ptr<Accelerator> accelerator;
     std::vector<std::unique_ptr<Vcpu>> vcpus;
   };

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "accel/kvm/host_model.h"
+
 namespace kite::kvm {
 namespace {
 
@@ -48,6 +50,22 @@ Result<std::vector<kvm_cpuid_entry2>> supported(int fd) {
     return fail_errno(ErrorKind::kUnavailable, errno, "KVM does not tell the CPUID it supports");
   }
   return table.entries();
+}
+
+bool can_be_given(const std::vector<kvm_cpuid_entry2>& entries, Feature feature,
+                  const Capabilities& capabilities, bool kernel_chips) {
+  if (is_provided(feature, capabilities, kernel_chips)) return true;
+  // KVM_GET_SUPPORTED_CPUID speaks of KVM's own local APICs.
+  const bool is_the_apics = feature == Feature::kX2apic || feature == Feature::kTscDeadline;
+  return !(is_the_apics && !kernel_chips) && is_supported(entries, feature);
+}
+
+// By name: "host" is whatever there is.
+bool is_asked_for(const CpuModel& model, Feature feature) {
+  if (!model.is_host) return true;
+  return std::ranges::any_of(model.changes, [feature](const CpuModel::Change& change) {
+    return change.feature == feature && change.present;
+  });
 }
 
 // A guest must not be told of address bits that the host would take for reserved.
@@ -101,25 +119,40 @@ void CpuidTable::add(const kvm_cpuid_entry2& entry) {
 Result<CpuModel> usable_model(const Device& device, const CpuModel& model, bool kernel_chips,
                               std::vector<std::string_view>& missing) {
   std::vector<kvm_cpuid_entry2> entries = KITE_TRY(supported(device.fd.get()));
-  CpuModel usable = model;
+  CpuModel usable = model.is_host ? host_model(entries, model) : model;
   for (const FeatureName& known : feature_names()) {
-    if (!model.has(known.feature)) continue;
-    if (is_provided(known.feature, device.capabilities, kernel_chips)) continue;
-    if (is_supported(entries, known.feature)) continue;
+    if (!usable.has(known.feature)) continue;
+    if (can_be_given(entries, known.feature, device.capabilities, kernel_chips)) continue;
     usable.set(known.feature, false);
-    missing.push_back(known.name);
+    if (is_asked_for(model, known.feature)) missing.push_back(known.name);
   }
+  if (usable.from_host) return usable;
   limit_address_bits(usable, entries);
   follow_xsave_layout(usable, entries);
   return usable;
 }
+
+namespace {
+
+// Leaves that tell the guest's frequencies (SDM 2A "CPUID", Linux
+// Documentation/virt/kvm/x86/cpuid.rst has 4000'0010h from VMware's interface). The "crystal" is
+// what the local APIC's timer counts, so that ECX x EBX / EAX is the TSC to the kilohertz.
+void tell_frequencies(u32 leaf, u64 tsc_khz, CpuidLeaf& value) {
+  constexpr u32 kCrystalHz = 1'000'000'000;
+  const u32 khz = static_cast<u32>(tsc_khz);
+  if (leaf == 0x40000010) value.eax = khz;
+  if (leaf == 0x15) value = {kCrystalHz / 1000, khz, kCrystalHz, 0};
+  if (leaf == 0x16) value = {khz / 1000, khz / 1000, 0, 0};
+}
+
+}  // namespace
 
 CpuidTable cpuid_of(const CpuModel& model, const CpuidContext& vcpu, u64 tsc_khz) {
   CpuidTable table(static_cast<u32>(model.cpuid.size()));
   for (const CpuidEntry& entry : model.cpuid) {
     u32 subleaf = entry.subleaf.value_or(0);
     CpuidLeaf value = model.leaf(entry.leaf, subleaf, vcpu);
-    if (entry.leaf == 0x40000010) value.eax = static_cast<u32>(tsc_khz);
+    tell_frequencies(entry.leaf, tsc_khz, value);
     kvm_cpuid_entry2 raw{};
     raw.function = entry.leaf;
     raw.index = subleaf;

@@ -23,8 +23,8 @@ class CpuidTable {
   u32 capacity_;
 };
 
-// The model with the features this KVM cannot give switched off; `missing` gets their names.
-// `kernel_chips`: the local APICs are KVM's.
+// The model with the features this KVM cannot give switched off; `missing` gets the names of those
+// that were asked for. "host" becomes host_model(). `kernel_chips`: the local APICs are KVM's.
 Result<CpuModel> usable_model(const Device& device, const CpuModel& model, bool kernel_chips,
                               std::vector<std::string_view>& missing);
 

@@ -72,13 +72,12 @@ Result<> KvmVcpu::set_up() {
   return set_state(X86State::after_reset());
 }
 
-// The model's frequency where KVM can scale the counter, else the host's.
+// The model's frequency where KVM can scale the counter, else the host's. "host" has the host's.
+// What KVM then says it is, is what the guest is told.
 u64 KvmVcpu::choose_tsc_khz() {
-  u64 wanted = accelerator_.model()->tsc_hz / 1000;
-  if (accelerator_.device().capabilities.tsc_control &&
-      ::ioctl(fd_.get(), KVM_SET_TSC_KHZ, wanted) >= 0) {
-    return wanted;
-  }
+  const u64 wanted = accelerator_.model()->tsc_hz / 1000;
+  if (accelerator_.device().capabilities.tsc_control && !accelerator_.model()->from_host)
+    ::ioctl(fd_.get(), KVM_SET_TSC_KHZ, wanted);
   int khz = ::ioctl(fd_.get(), KVM_GET_TSC_KHZ, 0);
   return khz > 0 ? static_cast<u64>(khz) : wanted;
 }

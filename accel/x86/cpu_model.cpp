@@ -6,6 +6,7 @@
 
 #include "accel/x86/cpu_model_list.h"
 #include "accel/x86/registers.h"
+#include "accel/x86/topology.h"
 #include "accel/x86/xsave_layout.h"
 #include "base/bits.h"
 #include "base/nearest.h"
@@ -100,6 +101,7 @@ Result<> apply_feature(CpuModel& model, std::string_view word) {
   for (const FeatureName& known : feature_names()) {
     if (known.name != name) continue;
     model.set(known.feature, word[0] == '+');
+    model.changes.push_back({known.feature, word[0] == '+'});
     return {};
   }
   std::vector<std::string_view> names;
@@ -110,6 +112,7 @@ Result<> apply_feature(CpuModel& model, std::string_view word) {
 CpuModel make(const NamedCpuModel& named) {
   CpuModel model;
   model.name = named.name;
+  model.is_host = named.name == "host";
   model.cpuid = skeleton(model, named.brand);
   for (std::span<const Feature> list : named.features)
     for (Feature feature : list) model.set(feature, true);
@@ -143,29 +146,6 @@ void describe_address_bits(CpuModel& model) {
       entry.value.eax = model.linear_address_bits() << 8 | model.physical_address_bits;
 }
 
-// One package with a core for each processor (APM 3 E.4.1 "CmpLegacy", E.5.2 leaf 80000008h).
-void add_topology(u32 leaf, u32 cpus, CpuidLeaf& value) {
-  constexpr u32 kHtt = 1u << 28, kCmpLegacy = 1u << 1;
-  if (leaf == 1) {
-    value.ebx = (value.ebx & 0xff00ffff) | std::min(cpus, 255u) << 16;
-    value.edx |= kHtt;
-  } else if (leaf == 0x80000001) {
-    value.ecx |= kCmpLegacy;
-  } else if (leaf == 0x80000008) {
-    value.ecx |= static_cast<u32>(std::bit_width(cpus - 1)) << 12 | std::min(cpus - 1, 255u);
-  }
-}
-
-// Leaf 0Bh, which comes with x2APIC mode (SDM 2A "CPUID", APM 3 E.3.8): threads of a core, cores of
-// the package, and EDX is the APIC ID whatever was asked.
-CpuidLeaf extended_topology(u32 level, const CpuidContext& vcpu) {
-  constexpr u32 kThreads = 1 << 8, kCores = 2 << 8;
-  const u32 cpus = std::max(vcpu.cpus, 1u);
-  if (level == 0) return {0, 1, kThreads, vcpu.apic_id};
-  if (level != 1) return {0, 0, level & 0xff, vcpu.apic_id};
-  return {static_cast<u32>(std::bit_width(cpus - 1)), cpus, kCores | 1, vcpu.apic_id};
-}
-
 }  // namespace
 
 CpuidLeaf CpuModel::leaf(u32 leaf, u32 subleaf) const {
@@ -177,18 +157,18 @@ CpuidLeaf CpuModel::leaf(u32 leaf, u32 subleaf) const {
 
 CpuidLeaf CpuModel::leaf(u32 leaf, u32 subleaf, const CpuidContext& vcpu) const {
   CpuidLeaf value = this->leaf(leaf, subleaf);
-  if (vcpu.cpus > 1) add_topology(leaf, vcpu.cpus, value);
-  if (leaf == 1) {
-    value.ebx |= vcpu.apic_id << 24;
-    if (vcpu.cr4 & cr4::kOsxsave) value.ecx |= 1u << 27;  // OSXSAVE
-  }
-  if (leaf == 11 && has(Feature::kX2apic)) return extended_topology(subleaf, vcpu);
+  describe_topology(*this, leaf, subleaf, vcpu, value);
+  if (leaf == 1 && (vcpu.cr4 & cr4::kOsxsave)) value.ecx |= 1u << 27;             // OSXSAVE
   if (leaf == 7 && subleaf == 0 && (vcpu.cr4 & cr4::kPke)) value.ecx |= 1u << 4;  // OSPKE
   if (leaf == 13 && has(Feature::kXsave)) {
     if (subleaf == 0) value.ebx = xsave::standard_size(vcpu.xcr0);
     if (subleaf == 1 && has(Feature::kXsavec)) value.ebx = xsave::compacted_size(vcpu.xcr0);
   }
   return value;
+}
+
+bool CpuModel::defines(u32 leaf) const {
+  return std::ranges::find(cpuid, leaf, &CpuidEntry::leaf) != cpuid.end();
 }
 
 bool CpuModel::has(Feature feature) const {
@@ -204,13 +184,16 @@ void CpuModel::set(Feature feature, bool present) {
   constexpr u32 kRepeated = 0x0183f3ff;
   for (CpuidEntry& entry : cpuid) {
     bool own = entry.leaf == place.leaf && (!entry.subleaf || *entry.subleaf == place.subleaf);
-    bool repeated = place.leaf == 1 && place.reg == 3 && entry.leaf == 0x80000001;
+    bool repeated =
+        place.leaf == 1 && place.reg == 3 && entry.leaf == 0x80000001 && follows_amd(*this);
     if (!own && !(repeated && (mask & kRepeated))) continue;
     u32& word = register_of(entry.value, place.reg);
     word = present ? word | mask : word & ~mask;
   }
-  describe_xsave(*this);
-  describe_address_bits(*this);
+  if (!from_host) {
+    describe_xsave(*this);
+    describe_address_bits(*this);
+  }
   for (const FeatureDependency& rule : feature_dependencies()) {
     if (present && rule.feature == feature && !has(rule.base)) set(rule.base, true);
     if (!present && rule.base == feature && has(rule.feature)) set(rule.feature, false);

@@ -41,9 +41,22 @@ struct CpuModel {
   u64 tsc_hz = 1'000'000'000;  // the guest's TSC, and what CPUID says of it
   unsigned physical_address_bits = 40;
 
+  // "host": an accelerator that runs guest code on the host's processor takes that one in place of
+  // `cpuid`, with these changes. It then has from_host, and leaves 0Dh and 80000008h, which follow
+  // from the features in Kite's own models, are the host's.
+  struct Change {
+    Feature feature;
+    bool present;
+  };
+  bool is_host = false;
+  bool from_host = false;
+  std::vector<Change> changes;  // +feature and -feature, in the order they were given
+
   CpuidLeaf leaf(u32 leaf, u32 subleaf) const;  // zeros where nothing is defined
   // The same with the bits that are the vCPU's own: what the CPUID instruction answers.
   CpuidLeaf leaf(u32 leaf, u32 subleaf, const CpuidContext& vcpu) const;
+
+  bool defines(u32 leaf) const;  // some subleaf of it
 
   bool has(Feature feature) const;
   // Switches what depends on the feature off with it, and what it depends on on with it.
