@@ -8,6 +8,7 @@
 #include "devices/registry.h"
 #include "machine/accelerators.h"
 #include "machine/boards/board.h"
+#include "machine/speed_probe.h"
 #include "memory/backend.h"
 
 namespace kite {
@@ -36,14 +37,23 @@ std::string marked(std::string_view description, bool is_default) {
   return description.empty() ? "(default)" : fmt::format("{} (default)", description);
 }
 
+// What a run with `--accel NAME` would meet, and how fast it would be.
+std::string state_of(const AcceleratorKind& kind) {
+  if (const Result<> usable = kind.probe(); !usable) return "not usable: " + usable.error().message;
+  const Result<u64> speed = measure_speed(kind);
+  if (!speed) return "not usable: " + speed.error().message;
+  return fmt::format("usable, {} instructions per second", in_millions(*speed));
+}
+
 std::vector<Row> accels() {
   std::vector<Row> rows;
-  for (const AcceleratorKind* kind : accelerator_kinds()) {
-    const Result<> usable = kind->probe();
-    rows.push_back({std::string(kind->name),
-                    fmt::format("{}; {}", kind->description,
-                                usable ? "usable" : "not usable: " + usable.error().message)});
-  }
+  for (const AcceleratorKind* kind : accelerator_kinds())
+    rows.push_back(
+        {std::string(kind->name), fmt::format("{}; {}", kind->description, state_of(*kind))});
+  const Result<AcceleratorChoice> choice = choose_accelerator("auto");
+  rows.push_back(
+      {"auto", choice ? fmt::format("takes {}: {} (default)", choice->kind->name, choice->reason)
+                      : choice.error().message});
   return rows;
 }
 

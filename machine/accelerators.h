@@ -20,11 +20,11 @@ struct AcceleratorChoice {
 
 // `text` is "auto", a name with its properties ("kvm,kernel-irqchip=off"), or a list such as
 // "kvm:tcg" of which the first usable one is taken.
-// "auto" takes KVM only if a measured probe finds it faster than the interpreter. One that cannot
-// run `cpus` processors is not usable.
+// "auto" takes KVM only if a trial of both finds it faster than the interpreter. One that cannot
+// run `cpus` processors is not usable. `clock` measures the trials; null: the host's.
 Result<AcceleratorChoice> choose_accelerator(
     std::string_view text, std::span<const AcceleratorKind* const> kinds = accelerator_kinds(),
-    unsigned cpus = 1);
+    unsigned cpus = 1, Clock* clock = nullptr);
 
 // Checks the words of `text` without touching the host.
 Result<> check_accelerator_list(

@@ -63,8 +63,8 @@ Result<UniqueFd> open_file(const std::string& path) {
   return fail_errno(ErrorKind::kUnavailable, error_number, sentence);
 }
 
-Result<> check_version(int fd, const std::string& path) {
-  int version = ::ioctl(fd, KVM_GET_API_VERSION, 0);
+Result<> check_version(Control control, int fd, const std::string& path) {
+  int version = control(fd, KVM_GET_API_VERSION, 0);
   if (version < 0) return fail(ErrorKind::kUnavailable, "{} is not a KVM device", path);
   if (version != KVM_API_VERSION) {
     return fail(ErrorKind::kUnavailable, "{} speaks KVM API version {}, Kite needs {}", path,
@@ -73,8 +73,8 @@ Result<> check_version(int fd, const std::string& path) {
   return {};
 }
 
-bool has(int fd, int capability) {
-  return ::ioctl(fd, KVM_CHECK_EXTENSION, capability) > 0;
+bool has(int fd, int capability, Control control = real_ioctl) {
+  return control(fd, KVM_CHECK_EXTENSION, static_cast<unsigned long>(capability)) > 0;
 }
 
 u32 amount(int fd, int capability, u32 otherwise) {
@@ -127,13 +127,17 @@ bool Device::has_msr(u32 index) const {
   return std::ranges::binary_search(msrs, index);
 }
 
-Result<Device> open_device(const std::string& path) {
+int real_ioctl(int fd, unsigned long request, unsigned long argument) {
+  return ::ioctl(fd, request, argument);
+}
+
+Result<Device> open_device(const std::string& path, Control control) {
   Device device;
   device.fd = KITE_TRY(open_file(path));
   int fd = device.fd.get();
-  KITE_CHECK(check_version(fd, path));
+  KITE_CHECK(check_version(control, fd, path));
   for (const Need& need : kNeeds) {
-    if (has(fd, need.capability)) continue;
+    if (has(fd, need.capability, control)) continue;
     return fail(ErrorKind::kUnavailable, "{} lacks {}: the host's kernel is too old", path,
                 need.name);
   }

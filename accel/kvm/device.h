@@ -27,7 +27,7 @@ struct Capabilities {
   bool reinject_control = false;
   bool triple_fault_event = false;
   bool emulation_failure_exit = false;  // KVM_CAP_EXIT_ON_EMULATION_FAILURE
-  u32 memory_slots = 32;  // what KVM promises at least
+  u32 memory_slots = 32;                // what KVM promises at least
   u32 recommended_vcpus = 4;
   u32 max_vcpus = 4;
 };
@@ -41,7 +41,11 @@ struct Device {
   bool has_msr(u32 index) const;
 };
 
-// Each failure is its own sentence.
-Result<Device> open_device(const std::string& path);
+// ioctl(2), for a test to stand in for an old kernel.
+using Control = int (*)(int fd, unsigned long request, unsigned long argument);
+int real_ioctl(int fd, unsigned long request, unsigned long argument);
+
+// Each failure is its own sentence. `control` is asked for the version and for what Kite needs.
+Result<Device> open_device(const std::string& path, Control control = real_ioctl);
 
 }  // namespace kite::kvm

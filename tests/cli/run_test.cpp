@@ -121,6 +121,16 @@ TEST_F(Run, TheMonitorOnStdioTakesCommandsFromAPipe) {
   EXPECT_THAT(result.out, HasSubstr("(kite) there is no command 'fly'"));
 }
 
+TEST_F(Run, TheListOfAcceleratorsTellsTheirSpeedAndWhatAutoTakes) {
+  const Finished result = run_kite({"list", "accels"});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("; usable, "));
+  EXPECT_THAT(result.out, HasSubstr(" million instructions per second\n"));
+  EXPECT_THAT(result.out, HasSubstr("\nauto "));
+  EXPECT_THAT(result.out, HasSubstr("  takes "));
+  EXPECT_THAT(result.out, HasSubstr("(default)\n"));
+}
+
 TEST_F(Run, TheConsoleGoesToAFile) {
   const std::string console = scratch.path("console");
   const Finished result =

@@ -1,10 +1,10 @@
 // The choice of an accelerator, among made-up ones.
 #include "machine/accelerators.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
-#include <thread>
+#include <algorithm>
 
 #include "machine/speed_probe.h"
 #include "tests/machine/fake_accelerator.h"
@@ -12,14 +12,27 @@
 namespace kite {
 namespace {
 
-// Runs the trial loop in as long as a host of so many instructions per second would need.
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+// What the trial's clock shows: nothing here takes real time.
+ManualClock trial_clock;
+u64 trial_runs, trial_rounds;
+
+// Runs the trial loop in as long as a host of so many instructions per second would need, on the
+// clock that it is given, or until the deadline.
 template <u64 speed>
 class TimedVcpu : public Vcpu {
  public:
-  Result<Exit> run(Nanos) override {
-    const std::chrono::nanoseconds time(2 * rounds_ * kSecond / speed);
-    if (time > std::chrono::microseconds(1)) std::this_thread::sleep_for(time);
-    return Exit{Exit::Kind::kHalted, false};
+  explicit TimedVcpu(Clock& clock) : clock_(clock) {}
+  Result<Exit> run(Nanos deadline) override {
+    ++trial_runs;
+    trial_rounds += rounds_;
+    const Nanos time = static_cast<Nanos>(2 * rounds_ * kSecond / speed);
+    const bool ends = clock_.now() + time < deadline;
+    trial_clock.advance(ends ? time : std::max<Nanos>(deadline - clock_.now(), 0));
+    return Exit{ends ? Exit::Kind::kHalted : Exit::Kind::kDeadline, false};
   }
   void kick() override {}
   void signal(Signal, u32) override {}
@@ -30,21 +43,26 @@ class TimedVcpu : public Vcpu {
   }
 
  private:
+  Clock& clock_;
   u64 rounds_ = 0;
 };
 
 template <u64 speed>
 class TimedAccelerator : public Accelerator {
  public:
+  explicit TimedAccelerator(Clock& clock) : clock_(clock) {}
   std::string_view name() const override { return "kvm"; }
   Result<std::unique_ptr<Vcpu>> create_vcpu(const VcpuConfig&) override {
-    return std::make_unique<TimedVcpu<speed>>();
+    return std::make_unique<TimedVcpu<speed>>(clock_);
   }
+
+ private:
+  Clock& clock_;
 };
 
 template <u64 speed>
-Result<std::unique_ptr<Accelerator>> create_timed(const AcceleratorConfig&) {
-  return std::make_unique<TimedAccelerator<speed>>();
+Result<std::unique_ptr<Accelerator>> create_timed(const AcceleratorConfig& config) {
+  return std::make_unique<TimedAccelerator<speed>>(config.clock);
 }
 
 Result<> usable() {
@@ -54,32 +72,87 @@ Result<> unusable() {
   return fail(ErrorKind::kUnavailable, "/dev/kvm: Permission denied");
 }
 
-constexpr AcceleratorKind kFastKvm{"kvm", "", usable, create_timed<100'000'000'000>};
+constexpr u64 kMillion = 1'000'000;
+constexpr AcceleratorKind kFastKvm{"kvm", "", usable, create_timed<100'000 * kMillion>};
 constexpr AcceleratorKind kSlowKvm{"kvm", "", usable, create_timed<1'500'000>};
 constexpr AcceleratorKind kNoKvm{"kvm", "", unusable, nullptr};
-constexpr AcceleratorKind kTcg{"tcg", "", usable, nullptr, [] { return 255u; }};
+constexpr AcceleratorKind kTcg{"tcg", "", usable, create_timed<50 * kMillion>, [] { return 255u; }};
 
 TEST(Accelerators, AutoTakesAFastKvm) {
   const AcceleratorKind* kinds[] = {&kFastKvm, &kTcg};
-  auto choice = choose_accelerator("auto", kinds);
+  auto choice = choose_accelerator("auto", kinds, 1, &trial_clock);
   ASSERT_TRUE(choice);
   EXPECT_EQ(choice->kind->name, "kvm") << choice->reason;
+  EXPECT_THAT(choice->reason, AllOf(StartsWith("kvm runs about "), HasSubstr(", tcg about ")));
 }
 
 TEST(Accelerators, AutoLeavesASlowKvmAndSaysSo) {
   const AcceleratorKind* kinds[] = {&kSlowKvm, &kTcg};
-  RealClock clock;
-  auto choice = choose_accelerator("auto", kinds);
+  auto choice = choose_accelerator("auto", kinds, 1, &trial_clock);
   ASSERT_TRUE(choice);
   EXPECT_EQ(choice->kind->name, "tcg");
-  EXPECT_NE(choice->reason.find("million instructions per second on this host"), std::string::npos)
-      << choice->reason;
-  EXPECT_LT(clock.now(), 2 * kSecond);  // 10 ms on a host with nothing else to do
+  EXPECT_THAT(choice->reason,
+              AllOf(StartsWith("kvm runs only "),
+                    HasSubstr(" million instructions per second on this host, tcg "),
+                    HasSubstr("; it interprets guest code")));
+}
+
+// Not below a fixed speed, but below the interpreter's: the faster the engine, the more KVM needs.
+TEST(Accelerators, AutoComparesWithTheInterpreter) {
+  static constexpr AcceleratorKind kMiddling{"kvm", "", usable, create_timed<10 * kMillion>};
+  static constexpr AcceleratorKind kSlower{"tcg", "", usable, create_timed<100'000>,
+                                           [] { return 255u; }};
+  const AcceleratorKind* slower_tcg[] = {&kMiddling, &kSlower};
+  EXPECT_EQ(choose_accelerator("auto", slower_tcg, 1, &trial_clock)->kind->name, "kvm");
+  const AcceleratorKind* faster_tcg[] = {&kMiddling, &kTcg};
+  EXPECT_EQ(choose_accelerator("auto", faster_tcg, 1, &trial_clock)->kind->name, "tcg");
+}
+
+// The bound of 20 ms for both trials, on a clock that only the trials move.
+template <u64 speed>
+void expect_bounded_trial(u64 tolerance_percent) {
+  static constexpr AcceleratorKind kKind{"kvm", "", usable, create_timed<speed>};
+  trial_runs = trial_rounds = 0;
+  const Nanos start = trial_clock.now();
+  const Result<u64> measured = measure_speed(kKind, &trial_clock);
+  ASSERT_TRUE(measured) << measured.error().message;
+  EXPECT_LE(trial_clock.now() - start, kTrialLimit) << speed;
+  EXPECT_LE(trial_runs, 2u + 2 * 5) << speed;
+  EXPECT_LE(trial_rounds, 2u * (1 + 1'000 + 8'000 + 64'000 + 512'000 + 4'096'000)) << speed;
+  EXPECT_NEAR(static_cast<double>(*measured) / speed, 1.0,
+              static_cast<double>(tolerance_percent) / 100)
+      << speed;
+}
+
+TEST(Accelerators, ATrialIsBoundedWhateverTheSpeed) {
+  static_assert(2 * kTrialLimit <= 20 * kMillisecond);
+  expect_bounded_trial<1'500'000>(1);
+  expect_bounded_trial<30 * kMillion>(1);
+  expect_bounded_trial<250 * kMillion>(1);
+  expect_bounded_trial<5'000 * kMillion>(1);
+}
+
+TEST(Accelerators, ATrialThatDoesNotEndIsGivenUp) {
+  static constexpr AcceleratorKind kSnail{"kvm", "", usable, create_timed<1'000>};
+  trial_runs = 0;
+  const Nanos start = trial_clock.now();
+  const Result<u64> measured = measure_speed(kSnail, &trial_clock);
+  ASSERT_TRUE(measured) << measured.error().message;
+  EXPECT_LE(trial_clock.now() - start, kTrialLimit);
+  EXPECT_LE(trial_runs, 4u);
+  EXPECT_LE(*measured, 200'000u);
+}
+
+TEST(Accelerators, SpeedsAreToldInMillions) {
+  EXPECT_EQ(in_millions(0), "less than 0.1 million");
+  EXPECT_EQ(in_millions(1'499'999), "about 1.4 million");
+  EXPECT_EQ(in_millions(9'990'000), "about 9.9 million");
+  EXPECT_EQ(in_millions(240 * kMillion), "about 240 million");
 }
 
 TEST(Accelerators, AutoSaysWhyKvmIsNotUsable) {
   const AcceleratorKind* kinds[] = {&kNoKvm, &kTcg};
-  auto choice = choose_accelerator("auto", kinds);
+  auto choice = choose_accelerator("auto", kinds, 1, &trial_clock);
   ASSERT_TRUE(choice);
   EXPECT_EQ(choice->kind->name, "tcg");
   EXPECT_NE(choice->reason.find("Permission denied"), std::string::npos);
