@@ -163,6 +163,9 @@ struct AcceleratorOptions {
   // kvm, "dirty-ring-size": entries of each vCPU's ring of dirty pages, a power of two from 1024 to
   // 65536; 0: a bitmap per memory slot.
   u32 dirty_ring_size = 0;
+  // tcg, not the user's: executes each instruction that it knows, also one that the model does not
+  // offer, as a host's processor does under KVM.
+  bool every_instruction = false;
 };
 
 // What an accelerator needs to make a machine's processors.

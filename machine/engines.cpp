@@ -10,6 +10,7 @@ Result<std::unique_ptr<Engines>> Engines::create(const AcceleratorConfig& config
                                                  const AcceleratorKind& first) {
   std::unique_ptr<Engines> engines(new Engines(config, kinds));
   auto set = std::make_unique<Set>();
+  engines->sets_.reserve(kinds.size() + 1);  // first() is asked without the lock
   set->kind = &first;
   set->accelerator = KITE_TRY(first.create(config));
   engines->sets_.push_back(std::move(set));
@@ -34,13 +35,16 @@ Result<std::unique_ptr<Engines::Set>> Engines::make(const AcceleratorKind& kind)
   const CpuModel* seen = first().model();
   auto told = std::make_unique<CpuModel>(seen != nullptr ? *seen : config_.model);
   told->is_host = false;  // not what this accelerator would make of "host"
+  AcceleratorOptions options = config_.options;
+  options.kernel_irqchip = false;
+  options.every_instruction = true;
   const AcceleratorConfig config{config_.memory,
                                  config_.ports,
                                  config_.clock,
                                  *told,
                                  config_.epoch,
                                  config_.cpus,
-                                 config_.options};
+                                 options};
   KITE_CHECK(kind.probe());
   auto set = std::make_unique<Set>();
   set->kind = &kind;

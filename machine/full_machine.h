@@ -73,6 +73,11 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
   void park_vcpus();
   void resume_vcpus(bool new_state);
 
+  // Steps of move_to(), in full_machine_move.cpp.
+  Result<> prepare_move(const AcceleratorKind& kind);
+  std::vector<X86State> states_for_move();
+  Result<> move_vcpus(std::string_view from, std::string_view to);
+
   // VcpuThread::Owner, on vCPU threads.
   Result<> vcpu_starts(VcpuThread& vcpu) override;
   void vcpu_shut_down(VcpuThread& vcpu) override;

@@ -16,6 +16,7 @@ MonitorTarget::Status FullMachine::status() {
   for (auto& vcpu : vcpus_) {
     if (std::optional<u64> executed = vcpu->instructions())
       status.instructions = status.instructions.value_or(0) + *executed;
+    status.fall_backs = status.fall_backs.value_or(0) + vcpu->fall_backs();
   }
   return status;
 }
@@ -47,13 +48,6 @@ void FullMachine::reset_machine() {
 
 void FullMachine::quit() {
   request_stop(0);
-}
-
-Result<> FullMachine::move_to(std::string_view accelerator) {
-  if (accelerator == choice_.kind->name) return {};
-  return fail(ErrorKind::kUnavailable,
-              "this version of Kite cannot move a running machine from {} to {}",
-              choice_.kind->name, accelerator);
 }
 
 void FullMachine::park_vcpus() {

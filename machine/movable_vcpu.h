@@ -34,8 +34,8 @@ class StayLength {
 class MovableVcpu final : public Vcpu {
  public:
   // `first` is the machine's first accelerator's vCPU for this processor.
-  MovableVcpu(Engines& engines, const VcpuConfig& config, Clock& clock, std::string_view accelerator,
-              Vcpu& first);
+  MovableVcpu(Engines& engines, const VcpuConfig& config, Clock& clock,
+              std::string_view accelerator, Vcpu& first);
 
   Result<Exit> run(Nanos deadline) override;
   void kick() override;

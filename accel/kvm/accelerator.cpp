@@ -107,8 +107,7 @@ Result<> KvmAccelerator::set_up_vm(bool kernel_chips) {
   if (device_.capabilities.exception_payload)
     device_.capabilities.exception_payload = enable(KVM_CAP_EXCEPTION_PAYLOAD, 1);
   // Else a program at CPL 3 gets #UD for what KVM's own interpreter does not know.
-  if (device_.capabilities.emulation_failure_exit)
-    enable(KVM_CAP_EXIT_ON_EMULATION_FAILURE, 1);
+  if (device_.capabilities.emulation_failure_exit) enable(KVM_CAP_EXIT_ON_EMULATION_FAILURE, 1);
   if (device_.capabilities.triple_fault_event)
     device_.capabilities.triple_fault_event = enable(KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1);
   // The paravirtual clock is the machine's, whichever accelerator tells it.

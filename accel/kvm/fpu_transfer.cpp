@@ -156,7 +156,7 @@ void FpuTransfer::read(int fd, FpuState& fpu) const {
   }
 }
 
-Result<> FpuTransfer::write(int fd, const FpuState& fpu) const {
+Result<> FpuTransfer::write(int fd, const FpuState& fpu, bool with_xcr0) const {
   int result = 0;
   if (has_area_) {
     alignas(64) std::array<u8, kMostBytes> area = {};
@@ -167,7 +167,7 @@ Result<> FpuTransfer::write(int fd, const FpuState& fpu) const {
     result = ::ioctl(fd, KVM_SET_FPU, &raw);
   }
   if (result < 0) return fail_errno(ErrorKind::kInternal, errno, "KVM refuses a vCPU's FPU state");
-  if (!has_xcr0_) return {};
+  if (!has_xcr0_ || !with_xcr0) return {};
   kvm_xcrs xcrs{};
   xcrs.nr_xcrs = 1;
   xcrs.xcrs[0].value = fpu.xcr0;

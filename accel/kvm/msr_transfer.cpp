@@ -30,7 +30,8 @@ static_assert(offsetof(Batch, entries) == sizeof(kvm_msrs));
 void send(int fd, Batch& batch) {
   for (u32 first = 0; first < batch.count;) {
     Batch rest;
-    for (u32 i = first; i < batch.count; ++i) rest.add(batch.entries[i].index, batch.entries[i].data);
+    for (u32 i = first; i < batch.count; ++i)
+      rest.add(batch.entries[i].index, batch.entries[i].data);
     const int done = ::ioctl(fd, KVM_SET_MSRS, &rest);
     if (done < 0) return;
     first += static_cast<u32>(done) + 1;

@@ -185,7 +185,7 @@ Result<> StateTransfer::write_changes(const X86State& from, const X86State& to, 
   if (flush || !same_system_registers(from, to))
     KITE_CHECK(write_system_registers(fd_, to, nullptr, flush));
   KITE_CHECK(write_registers(fd_, to));
-  if (from.fpu != to.fpu) KITE_CHECK(fpu_.write(fd_, to.fpu));
+  if (from.fpu != to.fpu) KITE_CHECK(fpu_.write(fd_, to.fpu, from.fpu.xcr0 != to.fpu.xcr0));
   msrs_.write_changed(fd_, from, to);
   const bool debug = from.dr != to.dr || from.dr6 != to.dr6 || from.dr7 != to.dr7;
   if (debug && device_.capabilities.debug_registers) KITE_CHECK(write_debug_registers(fd_, to));

@@ -46,7 +46,7 @@ Result<> KvmVcpu::set_state(const X86State& state) {
 Result<> KvmVcpu::load_state(const X86State& state) {
   const ApicRegisters apic = apic_registers(state);
   KITE_CHECK(transfer_.write(state, &apic, true));
-  mp_state_ = state.mp_state;
+  if (!apic_in_kernel()) mp_state_ = state.mp_state;
   forget_run_page(state);
   return {};
 }
@@ -72,9 +72,10 @@ void KvmVcpu::forget_run_page(const X86State& state) {
 
 X86State KvmVcpu::lend() {
   X86State state = transfer_.read(false);
-  state.mp_state = mp_state_;
+  state.mp_state = mp_state_;  // where the local APIC is in the kernel, it runs
   // Before Linux 5.15 KVM also raises #UD, in vain.
-  if (state.pending.exception && state.pending.vector == kInvalidOpcode && !state.pending.external) {
+  if (state.pending.exception && state.pending.vector == kInvalidOpcode &&
+      !state.pending.external) {
     state.pending.exception = false;
     (void)write_events(fd_.get(), accelerator_.device(), state.pending);
   }
@@ -86,9 +87,10 @@ Result<> KvmVcpu::take_back(const X86State& lent, const X86State& now, bool flus
   // The guest moved its counter: by as much as it changed IA32_TSC_ADJUST (SDM 3B 17.17.3).
   if (now.tsc_adjust != lent.tsc_adjust)
     write_msr(fd_.get(), msr::kTsc, guest_tsc() + (now.tsc_adjust - lent.tsc_adjust));
-  mp_state_ = now.mp_state;
   forget_run_page(now);
-  return {};
+  if (!apic_in_kernel()) mp_state_ = now.mp_state;
+  if (!apic_in_kernel() || now.mp_state == lent.mp_state) return {};
+  return write_apic(now);
 }
 
 }  // namespace kite::kvm

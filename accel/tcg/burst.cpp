@@ -33,7 +33,8 @@ Result<Burst> TcgVcpu::execute(X86State& state, const BurstLimits& limits) {
 
 void TcgVcpu::borrow(const X86State& state) {
   cpu_.lease = Cpu::Lease::kFirst;
-  cpu_.attention &= kAttendMemory;
+  // load_state() forgets everything, so the news of before it are old.
+  cpu_.attention &= kAttendGate | kAttendCode;
   cpu_.nmi = state.pending.nmi ? 1 : 0;
   cpu_.move_tsc(state.tsc - cpu_.tsc());
   load_state(state);
@@ -112,8 +113,8 @@ bool TcgVcpu::describe(const Block& block, Burst& burst) {
     Cpu::Translation where;
     const auto privilege = cpu_.cpl == 3 ? Privilege::kUser : Privilege::kSupervisor;
     const u64 linear = cpu_.rip + cpu_.segment_base[kCs] + i;
-    if (!cpu_.translate(linear, Access::kExecute, privilege, where)) break;
-    burst.bytes[i] = static_cast<u8>(cpu_.memory.read_value(where.gpa, 1));
+    if (!cpu_.translate(linear, Access::kExecute, privilege, where) || !where.host) break;
+    burst.bytes[i] = guest_load<u8>(where.host);
   }
   const Row* row = Decoder::row_of(insn);
   if (row) burst.name = row->name;

@@ -72,8 +72,7 @@ Result<> TcgVcpu::set_state(const X86State& state) {
   if (state.pending.init) cpu_.attention |= kAttendInit;
   if (state.pending.sipi) cpu_.sipi_vector = *state.pending.sipi, cpu_.attention |= kAttendSipi;
   // By the TSC that goes: with the new one it might fire.
-  if (state.tsc_deadline && cpu_.interrupts)
-    (void)cpu_.interrupts->write_msr(msr::kTscDeadline, 0);
+  if (state.tsc_deadline && cpu_.interrupts) (void)cpu_.interrupts->write_msr(msr::kTscDeadline, 0);
   cpu_.move_tsc(state.tsc - (state.tsc_at ? cpu_.tsc_at(*state.tsc_at) : cpu_.tsc()));
   load_state(state);
   if (state.tsc_deadline && cpu_.interrupts)

@@ -17,7 +17,9 @@ class TcgAccelerator final : public Accelerator,
                              private DirtySource {
  public:
   explicit TcgAccelerator(const AcceleratorConfig& config)
-      : config_(config), decoder_(config.model), processors_(config.cpus) {
+      : config_(config),
+        decoder_(config.options.every_instruction ? *find_cpu_model("max") : config.model),
+        processors_(config.cpus) {
     config_.memory.add_listener(*this);
     config_.memory.set_write_listener(this);
     config_.memory.dirty_log().add_source(*this);

@@ -112,9 +112,8 @@ void Tlb::renew(TlbSlot& slot) {
 
 void Tlb::select(u16 pcid, bool keep) {
   ++invalidations_;
-  auto found = std::find_if(slots_.begin(), slots_.end(), [&](auto& slot) {
-    return slot && slot->in_use && slot->pcid == pcid;
-  });
+  auto found = std::find_if(slots_.begin(), slots_.end(),
+                            [&](auto& slot) { return slot && slot->in_use && slot->pcid == pcid; });
   if (found == slots_.end()) {
     const auto age = [](const auto& slot) { return slot ? slot->last_used : 0; };
     found = std::min_element(slots_.begin(), slots_.end(),

@@ -14,7 +14,10 @@ TcgVcpu::TcgVcpu(const AcceleratorConfig& config, const VcpuConfig& vcpu, const 
   processors.exclusive.join(cpu_.attention, kAttendGate);
   cpu_.epoch = config.epoch;
   cpu_.code = std::make_unique<CodeCache>(cpu_, decoder);
+  // As if for another engine: that one may have set the local APIC's idea of the TSC already.
+  cpu_.lease = Cpu::Lease::kFirst;
   (void)set_state(X86State::after_reset());
+  cpu_.lease = Cpu::Lease::kNone;
 }
 
 TcgVcpu::~TcgVcpu() {

@@ -257,7 +257,8 @@ bool has_unnamed_features(const CpuModel& model) {
                       : place.leaf == 7          ? &seven
                       : place.leaf == 0x80000001 ? &far
                                                  : nullptr;
-    if (leaf != nullptr && place.subleaf == 0) register_of(*leaf, place.reg) &= ~(u32{1} << place.bit);
+    if (leaf != nullptr && place.subleaf == 0)
+      register_of(*leaf, place.reg) &= ~(u32{1} << place.bit);
   }
   return (one.ecx | seven.ebx | seven.ecx | seven.edx | far.ecx | more.eax | more.edx) != 0;
 }

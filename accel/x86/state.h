@@ -132,7 +132,7 @@ struct X86State {
   static constexpr u64 kMachineCheckBanks = 5;
   u64 mcg_status = 0, mcg_ctl = 0;
   std::array<u64, 4 * kMachineCheckBanks> mc_banks = {};  // CTL, STATUS, ADDR, MISC of each
-  u64 kvm_system_time = 0, kvm_wall_clock = 0;  // the paravirtual clock's MSRs, 0 = off
+  u64 kvm_system_time = 0, kvm_wall_clock = 0;            // the paravirtual clock's MSRs, 0 = off
   u64 tsc_deadline = 0;  // of the local APIC's timer, in the guest's TSC; 0: not armed
   // What one engine has and others only keep for it.
   std::vector<OtherMsr> other_msrs = {};

@@ -81,8 +81,10 @@ class Sliced final : public Accelerator {
  public:
   static Result<std::unique_ptr<Accelerator>> create(const AcceleratorConfig& config) {
     auto made = std::make_unique<Sliced>(config);
-    made->kvm_ = KITE_TRY(kind_of("kvm")->create(config));
-    const AcceleratorConfig same{config.memory, config.ports, config.clock,
+    AcceleratorConfig user_chips = config;
+    user_chips.options.kernel_irqchip = false;
+    made->kvm_ = KITE_TRY(kind_of("kvm")->create(user_chips));
+    const AcceleratorConfig same{config.memory,        config.ports, config.clock,
                                  *made->kvm_->model(), config.epoch, config.cpus};
     made->tcg_ = KITE_TRY(kind_of("tcg")->create(same));
     return made;
@@ -132,11 +134,19 @@ TEST_P(Slices, EndAsOneEngineDoes) {
   int wanted = 1;
   if (guest == "triple_fault") wanted = status_of(OutcomeKind::kTripleFault);
   if (guest == "dead_halt") wanted = status_of(OutcomeKind::kDeadHalt);
+  // A KVM that interprets guest code may deviate from the manual by itself.
+  config.accel = "kvm,kernel-irqchip=off";
+  auto whole = Machine::create(config);
+  ASSERT_TRUE(whole) << whole.error().message;
+  if (const Outcome alone = (*whole)->run(); alone.status != wanted)
+    GTEST_SKIP() << "this host's KVM does not run it as the manual says: " << alone.reason;
+  config.accel = "kvm";
   for (Nanos slice : {50 * kMicrosecond, 300 * kMicrosecond, 2 * kMillisecond}) {
     Sliced::slice = slice;
     auto machine = Machine::create(config, outside);
     ASSERT_TRUE(machine) << machine.error().message;
     const Outcome outcome = (*machine)->run();
+    RecordProperty("turns", std::to_string(SlicedVcpu::turns.exchange(0)));
     EXPECT_EQ(outcome.status, wanted) << describe(outcome) << "; slices of " << slice << " ns";
   }
 }

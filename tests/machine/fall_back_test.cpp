@@ -114,6 +114,13 @@ TEST_F(FallBackTest, WithoutAnInterpreterTheEnginesSentenceIsTheError) {
   EXPECT_EQ(failure_, "helpless");
 }
 
+// A host's processor has no way to hide an instruction, and programs rely on it.
+TEST_F(FallBackTest, AnInstructionThatTheModelDoesNotOfferIsExecutedAllTheSame) {
+  model_ = *find_cpu_model("max,-popcnt");
+  ASSERT_TRUE(run({0xb8, 0x11, 0x10, 0xf3, 0x0f, 0xb8, 0xd8, 0xf4})) << failure_;  // POPCNT BX, AX
+  EXPECT_EQ(vcpu_->state().gpr[kRbx] & 0xffff, 3u);
+}
+
 // AVX-512 has no Feature, so the interpreter has none of its instructions.
 TEST_F(FallBackTest, AnInstructionThatNeitherKnowsIsAnErrorWhereTheModelOffersMore) {
   for (CpuidEntry& entry : model_.cpuid)

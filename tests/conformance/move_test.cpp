@@ -1,0 +1,120 @@
+// A machine that goes to and fro between KVM and the interpreter while it runs.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <thread>
+
+#include "machine/machine.h"
+#include "machine/monitor_target.h"
+
+namespace kite {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string why_no_kvm() {
+  for (const AcceleratorKind* kind : accelerator_kinds()) {
+    if (kind->name != "kvm") continue;
+    Result<> usable = kind->probe();
+    return usable ? "" : usable.error().message;
+  }
+  return "kvm is not part of this build";
+}
+
+MachineConfig config_for(const std::string& guest, const std::string& accel) {
+  MachineConfig config;
+  config.kernel = std::string(KITE_GUEST_IMAGES) + "/" + guest + ".elf";
+  config.accel = accel;
+  config.cpu = "max";
+  config.memory_size = 64 * MiB;
+  config.serial = {};
+  config.timeout = 60 * kSecond;
+  return config;
+}
+
+// Moves the machine every few milliseconds from a thread of its own, until it is destroyed.
+class Mover {
+ public:
+  explicit Mover(Machine& machine)
+      : machine_(machine), thread_([this] {
+          while (!ended_.load()) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+            machine_.loop().post([this] { move(); });
+          }
+        }) {}
+  ~Mover() { stop(); }
+  void stop() {
+    ended_.store(true);
+    if (thread_.joinable()) thread_.join();
+  }
+  int moves = 0;
+  std::string failure;
+
+ private:
+  void move() {
+    Result<> moved = machine_.monitor_target().move_to(next_);
+    if (!moved) failure = moved.error().message;
+    next_ = next_ == "tcg" ? "kvm" : "tcg";
+    moves += moved ? 1 : 0;
+  }
+  Machine& machine_;
+  std::string next_ = "tcg";
+  std::atomic<bool> ended_{false};
+  std::thread thread_;
+};
+
+TEST(Moving, AGuestDoesNotNoticeThatItIsMovedToAndFro) {
+  if (std::string why = why_no_kvm(); !why.empty()) GTEST_SKIP() << why;
+  const MachineConfig config = config_for("moved", "kvm,kernel-irqchip=off");
+  if (!fs::exists(config.kernel)) GTEST_SKIP() << "built without a compiler for x86-64 guests";
+  auto machine = Machine::create(config);
+  ASSERT_TRUE(machine) << machine.error().message;
+  Mover mover(**machine);
+  const Outcome outcome = (*machine)->run();
+  mover.stop();
+  EXPECT_EQ(outcome.status, 1) << describe(outcome);
+  EXPECT_EQ(mover.failure, "");
+  EXPECT_GT(mover.moves, 1);
+}
+
+TEST(Moving, WhatTheOtherAcceleratorLacksIsSaidAndTheMachineGoesOn) {
+  if (std::string why = why_no_kvm(); why.empty()) {
+    GTEST_SKIP() << "this host's KVM can take the machine, if its processor has every feature";
+  }
+  const MachineConfig config = config_for("moved", "tcg");
+  if (!fs::exists(config.kernel)) GTEST_SKIP() << "built without a compiler for x86-64 guests";
+  auto machine = Machine::create(config);
+  ASSERT_TRUE(machine) << machine.error().message;
+  std::string failure;
+  (*machine)->loop().post([&] {
+    if (Result<> moved = (*machine)->monitor_target().move_to("kvm"); !moved)
+      failure = moved.error().message;
+  });
+  const Outcome outcome = (*machine)->run();
+  EXPECT_EQ(outcome.status, 1) << describe(outcome);
+  EXPECT_NE(failure, "");
+}
+
+TEST(Moving, AModelThatKvmCannotGiveIsRefused) {
+  if (std::string why = why_no_kvm(); !why.empty()) GTEST_SKIP() << why;
+  MachineConfig config = config_for("moved", "tcg");
+  if (!fs::exists(config.kernel)) GTEST_SKIP() << "built without a compiler for x86-64 guests";
+  auto machine = Machine::create(config);
+  ASSERT_TRUE(machine) << machine.error().message;
+  std::string failure;
+  bool there = false;
+  (*machine)->loop().post([&] {
+    MonitorTarget& target = (*machine)->monitor_target();
+    Result<> moved = target.move_to("kvm");
+    there = moved && target.status().accelerator == "kvm";
+    if (!moved) failure = moved.error().message;
+  });
+  const Outcome outcome = (*machine)->run();
+  EXPECT_EQ(outcome.status, 1) << describe(outcome);
+  // A host with every feature of the model takes it; others name what is missing.
+  EXPECT_TRUE(there || failure.find("lacks what the guest was told") != failure.npos) << failure;
+}
+
+}  // namespace
+}  // namespace kite
