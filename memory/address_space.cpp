@@ -86,13 +86,38 @@ void AddressSpace::Edit::move(WindowId id, Gpa start) {
     if (known == id) window.start = start;
 }
 
+DoorbellId AddressSpace::Edit::add_doorbell(std::shared_ptr<const Region> region,
+                                            Doorbell doorbell) {
+  space_.doorbells_.push_back({space_.next_id_, std::move(region), std::move(doorbell)});
+  return space_.next_id_++;
+}
+
+void AddressSpace::Edit::remove_doorbell(DoorbellId id) {
+  std::erase_if(space_.doorbells_, [id](const auto& known) { return known.id == id; });
+}
+
+std::vector<PlacedDoorbell> AddressSpace::place_doorbells(const FlatView& view) const {
+  std::vector<PlacedDoorbell> placed;
+  for (const RegionDoorbell& known : doorbells_) {
+    if (!known.region->handler()) continue;
+    for (const FlatRange& range : view.ranges()) {
+      const u64 offset = known.doorbell.offset - range.offset;
+      if (range.region == known.region && offset < range.size)
+        placed.push_back({range.start + offset, known.doorbell});
+    }
+  }
+  return in_order(std::move(placed));
+}
+
 void AddressSpace::publish() {
   std::vector<Window> windows;
   windows.reserve(windows_.size());
   for (const auto& [id, window] : windows_) windows.push_back(window);
-  auto after = std::make_shared<const FlatView>(flatten(std::move(windows)));
+  FlatView visible = flatten(std::move(windows));
+  auto bells = place_doorbells(visible);
+  auto after = std::make_shared<const FlatView>(visible.ranges(), std::move(bells));
   const auto before = view();
-  if (before->ranges() == after->ranges()) return;
+  if (before->ranges() == after->ranges() && before->doorbells() == after->doorbells()) return;
   for (MemoryListener* listener : listeners_) listener->memory_changed(*before, *after);
   {
     std::lock_guard lock(view_mutex_);
@@ -150,7 +175,8 @@ void AddressSpace::note_ram_written(Gpa address, const u8* host, u64 size) {
     listener->ram_written(address, size);
 }
 
-u64 AddressSpace::write_piece(const FlatRange& range, Gpa address, std::span<const u8> from) {
+u64 AddressSpace::write_piece(const FlatView& view, const FlatRange& range, Gpa address,
+                              std::span<const u8> from) {
   const u64 offset = range.offset + (address - range.start);
   const u64 left = std::min<u64>(from.size(), range.last() - address + 1);
   const Region& region = *range.region;
@@ -167,7 +193,11 @@ u64 AddressSpace::write_piece(const FlatRange& range, Gpa address, std::span<con
   const unsigned size = piece_size(offset, left);
   u64 value = 0;
   std::memcpy(&value, from.data(), size);
-  write_register(region, offset, value, size);
+  if (!view.doorbells().empty() && ring(view.doorbells(), address, size, value))
+    trace::write(trace::Category::kMmio, "write {}+{:#x} size {} <- {:#x} rings", region.name(),
+                 offset, size, value);
+  else
+    write_register(region, offset, value, size);
   return size;
 }
 
@@ -192,7 +222,7 @@ void AddressSpace::write(Gpa address, std::span<const u8> from) {
     const FlatView& view = current();
     u64 served = 0;
     if (const FlatRange* range = view.find(address)) {
-      served = write_piece(*range, address, from);
+      served = write_piece(view, *range, address, from);
     } else {
       served = std::min<u64>(from.size(), view.gap(address));
       note_unmapped("writes", address, served);

@@ -54,6 +54,11 @@ class AddressSpace {
     // Keeps the window's place among those of its priority. Ids that are not mapped are ignored.
     void move(WindowId id, Gpa start);
 
+    // Matching stores to `region` at doorbell.offset, wherever the region is visible, ring. Only of
+    // a region with a handler: MMIO, or ROM whose writes go to one.
+    DoorbellId add_doorbell(std::shared_ptr<const Region> region, Doorbell doorbell);
+    void remove_doorbell(DoorbellId id);
+
    private:
     AddressSpace& space_;
     std::unique_lock<std::mutex> lock_;
@@ -87,16 +92,24 @@ class AddressSpace {
   DirtyLog& dirty_log() { return *dirty_log_; }
 
  private:
+  struct RegionDoorbell {
+    DoorbellId id;
+    std::shared_ptr<const Region> region;
+    Doorbell doorbell;
+  };
   void publish();
+  std::vector<PlacedDoorbell> place_doorbells(const FlatView& view) const;
   const FlatView& current() const;
   u64 read_piece(const FlatRange& range, Gpa address, std::span<u8> to);
-  u64 write_piece(const FlatRange& range, Gpa address, std::span<const u8> from);
+  u64 write_piece(const FlatView& view, const FlatRange& range, Gpa address,
+                  std::span<const u8> from);
   void note_ram_written(Gpa address, const u8* host, u64 size);
 
-  std::mutex edit_mutex_;  // guards windows_, listeners_; held for a whole Edit
+  std::mutex edit_mutex_;  // guards what follows, up to next_id_; held for a whole Edit
   std::vector<std::pair<WindowId, Window>> windows_;
+  std::vector<RegionDoorbell> doorbells_;
   std::vector<MemoryListener*> listeners_;
-  WindowId next_id_ = 1;
+  u64 next_id_ = 1;  // of windows and doorbells
   std::atomic<RamWriteListener*> write_listener_{nullptr};
   mutable std::mutex view_mutex_;  // guards view_
   std::shared_ptr<const FlatView> view_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/types.h"
+#include "memory/doorbell.h"
 #include "memory/region.h"
 
 namespace kite {
@@ -26,9 +27,12 @@ struct FlatRange {
 class FlatView {
  public:
   FlatView() = default;
-  explicit FlatView(std::vector<FlatRange> ranges) : ranges_(std::move(ranges)) {}
+  explicit FlatView(std::vector<FlatRange> ranges, std::vector<PlacedDoorbell> doorbells = {})
+      : ranges_(std::move(ranges)), doorbells_(std::move(doorbells)) {}
 
   const std::vector<FlatRange>& ranges() const { return ranges_; }
+  // Those that can be rung, as from in_order(). A region that is visible twice has them twice.
+  const std::vector<PlacedDoorbell>& doorbells() const { return doorbells_; }
 
   // The range that contains `address`, or null where nothing is mapped. O(log ranges).
   const FlatRange* find(Gpa address) const;
@@ -38,6 +42,7 @@ class FlatView {
 
  private:
   std::vector<FlatRange> ranges_;  // ascending
+  std::vector<PlacedDoorbell> doorbells_;
 };
 
 // Where windows overlap, the higher priority is visible, and among equals the one mapped later.

@@ -65,8 +65,58 @@ u32 PortSpace::in(u16 port, unsigned size) {
   return value;
 }
 
+DoorbellId PortSpace::add_doorbell(Doorbell doorbell) {
+  std::lock_guard lock(mutex_);
+  doorbells_.emplace_back(next_id_, std::move(doorbell));
+  publish_doorbells();
+  return next_id_++;
+}
+
+void PortSpace::remove_doorbell(DoorbellId id) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(doorbells_, [id](const auto& known) { return known.first == id; });
+  publish_doorbells();
+}
+
+void PortSpace::add_listener(PortListener& listener) {
+  std::lock_guard lock(mutex_);
+  listeners_.push_back(&listener);
+  listener.doorbells_changed(placed_ ? *placed_ : Doorbells());
+}
+
+void PortSpace::remove_listener(PortListener& listener) {
+  std::lock_guard lock(mutex_);
+  if (std::erase(listeners_, &listener) != 0) listener.doorbells_changed({});
+}
+
+void PortSpace::publish_doorbells() {
+  static std::atomic<u64> last_generation{0};
+  Doorbells placed;
+  for (const auto& [id, doorbell] : doorbells_) placed.push_back({doorbell.offset, doorbell});
+  placed_ = std::make_shared<const Doorbells>(in_order(std::move(placed)));
+  for (PortListener* listener : listeners_) listener->doorbells_changed(*placed_);
+  generation_.store(placed_->empty() ? 0 : last_generation.fetch_add(1) + 1,
+                    std::memory_order_release);
+}
+
+bool PortSpace::rings(u16 port, unsigned size, u32 value) {
+  const u64 now = generation_.load(std::memory_order_acquire);
+  if (now == 0) return false;
+  thread_local u64 held_generation = 0;
+  thread_local std::shared_ptr<const Doorbells> held;
+  if (held_generation != now) {
+    std::lock_guard lock(mutex_);
+    held = placed_;
+    held_generation = now;
+  }
+  if (!ring(*held, port, size, value)) return false;
+  trace::write(trace::Category::kPio, "out {:#06x} size {} <- {:#x} rings", port, size, value);
+  return true;
+}
+
 void PortSpace::out(u16 port, u32 value, unsigned size) {
   value &= static_cast<u32>(mask_of_bytes(size));
+  if (rings(port, size, value)) return;
   const Entry* entry = find(port);
   if (entry && u64{port} + size - 1 <= last_of(*entry)) {
     trace::write(trace::Category::kPio, "out {:#06x} ({}) size {} <- {:#x}", port, entry->name,

@@ -68,6 +68,11 @@ KvmAccelerator::KvmAccelerator(const AcceleratorConfig& config, Device device, U
       clock_(config.clock) {}
 
 KvmAccelerator::~KvmAccelerator() {
+  if (doorbells_) {
+    doorbells_->end();
+    ports_.remove_listener(*doorbells_);
+    memory_.remove_listener(*doorbells_);
+  }
   if (!slots_) return;
   memory_.dirty_log().remove_source(*slots_);
   memory_.remove_listener(*slots_);
@@ -95,6 +100,10 @@ Result<> KvmAccelerator::set_up_memory(const AcceleratorOptions& options) {
       gate_, memory_.dirty_log(), std::move(tracker));
   memory_.add_listener(*slots_);
   memory_.dirty_log().add_source(*slots_);
+  if (!can.doorbells) return {};
+  doorbells_ = std::make_unique<Doorbells>(vm_.get(), can.doorbells_any_length);
+  memory_.add_listener(*doorbells_);
+  ports_.add_listener(*doorbells_);
   return {};
 }
 

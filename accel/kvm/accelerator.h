@@ -4,6 +4,7 @@
 #include "accel/accelerator.h"
 #include "accel/kvm/cpuid.h"
 #include "accel/kvm/device.h"
+#include "accel/kvm/doorbells.h"
 #include "accel/kvm/gate.h"
 #include "accel/kvm/irqchip.h"
 #include "accel/kvm/slots.h"
@@ -47,7 +48,8 @@ class KvmAccelerator : public Accelerator {
   Gate gate_;
   bool shadows_page_tables_ = false;
   std::unique_ptr<Slots> slots_;
-  std::unique_ptr<KernelChips> chips_;  // null: the machine's own
+  std::unique_ptr<Doorbells> doorbells_;  // null: KVM has none
+  std::unique_ptr<KernelChips> chips_;    // null: the machine's own
 };
 
 }  // namespace kite::kvm

@@ -99,6 +99,10 @@ Capabilities capabilities_of(int fd) {
   found.tsc_deadline = has(fd, KVM_CAP_TSC_DEADLINE_TIMER);
   found.x2apic_ids = has(fd, KVM_CAP_X2APIC_API);
   found.reinject_control = has(fd, KVM_CAP_REINJECT_CONTROL);
+  found.doorbells = has(fd, KVM_CAP_IOEVENTFD);
+  found.doorbells_any_length = has(fd, KVM_CAP_IOEVENTFD_ANY_LENGTH);
+  found.event_interrupts = has(fd, KVM_CAP_IRQFD) && has(fd, KVM_CAP_IRQFD_RESAMPLE);
+  found.interrupt_numbers = amount(fd, KVM_CAP_IRQ_ROUTING, found.interrupt_numbers);
   found.memory_slots = amount(fd, KVM_CAP_NR_MEMSLOTS, found.memory_slots);
   // Documentation/virt/kvm/api.rst, KVM_CREATE_VCPU: what to assume where one is not told.
   found.recommended_vcpus = amount(fd, KVM_CAP_NR_VCPUS, found.recommended_vcpus);

@@ -27,6 +27,10 @@ struct Capabilities {
   bool reinject_control = false;
   bool triple_fault_event = false;
   bool emulation_failure_exit = false;  // KVM_CAP_EXIT_ON_EMULATION_FAILURE
+  bool doorbells = false;               // KVM_CAP_IOEVENTFD
+  bool doorbells_any_length = false;    // KVM_CAP_IOEVENTFD_ANY_LENGTH
+  bool event_interrupts = false;        // KVM_CAP_IRQFD with resample
+  u32 interrupt_numbers = 0;            // KVM_CAP_IRQ_ROUTING
   u32 memory_slots = 32;                // what KVM promises at least
   u32 recommended_vcpus = 4;
   u32 max_vcpus = 4;

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 
 #include "accel/kvm/abi.h"
+#include "accel/kvm/device.h"
 #include "tests/accel/kvm/guest.h"
 #include "tests/accel/kvm_exits/allocations.h"
 #include "tests/accel/kvm_exits/system_calls.h"
@@ -13,7 +14,7 @@ namespace {
 
 constexpr unsigned kExits = 1000;
 
-// Calls `mark` at the first access and behind the last of kExits more.
+// Calls `mark` at the first access and at the one that is `last` after it.
 class Meter : public IoHandler {
  public:
   u64 read(u64, unsigned) override {
@@ -23,10 +24,11 @@ class Meter : public IoHandler {
   void write(u64, u64, unsigned) override { count(); }
   void (*mark)() = nullptr;
   unsigned accesses = 0;
+  unsigned last = kExits;
 
  private:
   void count() {
-    if (accesses == 0 || accesses == kExits) mark();
+    if (accesses == 0 || accesses == last) mark();
     ++accesses;
   }
 };
@@ -63,9 +65,8 @@ class KvmExit : public KvmGuest, public testing::WithParamInterface<Kind> {
     KvmGuest::SetUp();
     if (HasFatalFailure()) return;
     ASSERT_TRUE(ports.map("meter", kMeterPort, 4, meter));
-    AddressSpace::Edit(memory).map({.start = kMeterRegisters,
-                                    .size = kPageSize,
-                                    .region = Region::mmio("meter", kPageSize, meter)});
+    AddressSpace::Edit(memory).map(
+        {.start = kMeterRegisters, .size = kPageSize, .region = registers_region});
     X86State state = long_mode();
     state.gpr[kRdx] = kMeterPort;
     state.gpr[kRdi] = kMeterRegisters;
@@ -81,6 +82,7 @@ class KvmExit : public KvmGuest, public testing::WithParamInterface<Kind> {
     accelerator.reset();
   }
   Meter meter;
+  std::shared_ptr<const Region> registers_region = Region::mmio("meter", kPageSize, meter);
 };
 
 TEST_P(KvmExit, AllocatesNothing) {
@@ -119,6 +121,42 @@ TEST_P(KvmExit, TakesNoSystemCallButKvmRun) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, KvmExit, testing::ValuesIn(kKinds),
+                         [](const auto& info) { return info.param.name; });
+
+class KvmDoorbellExit : public KvmExit {};
+
+// Between two writes to the meter's port, a thousand that KVM tells a notifier of by itself.
+TEST_P(KvmDoorbellExit, DoesNotTakePlace) {
+  auto device = kvm::open_device("/dev/kvm");
+  ASSERT_TRUE(device) << device.error().message;
+  if (!device->capabilities.doorbells) GTEST_SKIP() << "this host's KVM has no KVM_IOEVENTFD";
+  meter.mark = test::mark;
+  meter.last = 1;
+  const auto calls = test::count_system_calls([&] {
+    prepare();
+    if (HasFatalFailure()) return 2;
+    auto bell = Notifier::create();
+    if (!bell) return 3;
+    auto notifier = std::make_shared<Notifier>(std::move(*bell));
+    ports.add_doorbell({.offset = kMeterPort, .size = 1, .value = 1, .notifier = notifier});
+    AddressSpace::Edit(memory).add_doorbell(registers_region,
+                                            {.offset = 0, .size = 4, .notifier = notifier});
+    put(kProgram, {0xb0, 0x00, 0xee, 0xb0, 0x01});  // mov al, 0; out dx, al; mov al, 1
+    u64 end = kProgram + 5;
+    for (int byte : GetParam().instruction) put(end++, {byte});
+    const int length = static_cast<int>(GetParam().instruction.size());
+    put(end, {0xff, 0xc9, 0x75, 0xfc - length, 0xb0, 0x00, 0xee, 0xf4});
+    auto exit = vcpu->run(kNever);
+    return exit && meter.accesses == 2 && notifier->take() == kExits + 1 ? 0 : 1;
+  });
+  if (!calls.refused.empty()) GTEST_SKIP() << calls.refused;
+  EXPECT_EQ(calls.status, 0);
+  u64 sum = 0;
+  for (const auto& [call, times] : calls.counts) sum += times;
+  EXPECT_LE(sum, kExits / 10) << listing(calls);
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, KvmDoorbellExit, testing::Values(kKinds[0], kKinds[2]),
                          [](const auto& info) { return info.param.name; });
 
 TEST(Allocations, AreCounted) {
