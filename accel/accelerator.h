@@ -13,6 +13,7 @@
 #include "accel/x86/state.h"
 #include "base/chip_state.h"
 #include "base/clock.h"
+#include "base/notifier.h"
 #include "base/result.h"
 #include "memory/address_space.h"
 #include "memory/port_space.h"
@@ -131,6 +132,26 @@ class Vcpu {
   virtual std::optional<u64> instructions() const { return std::nullopt; }
 };
 
+// Interrupts that come by descriptor to an accelerator's own interrupt controllers, from whatever
+// thread or process signals it, without a thread of Kite's. Any thread may call.
+class InterruptEvents {
+ public:
+  virtual ~InterruptEvents() = default;
+  // Each signal of `event` is an edge at `number`: a wire of InterruptChips, or a message. With
+  // `resample` (wires only) a signal raises the wire until the guest's end of interrupt, which
+  // lowers it and signals `resample`. Both outlive the attachment. A signal that waits already
+  // counts.
+  virtual Result<> attach(unsigned number, const Notifier& event, const Notifier* resample) = 0;
+  // From the return on, signals stay in `event`.
+  virtual void detach(unsigned number, const Notifier& event) = 0;
+
+  // A number that stands for the message of an MSI (SDM 3A 11.11). An error where there are no
+  // more.
+  virtual Result<unsigned> add_message(u64 address, u32 data) = 0;
+  virtual Result<> change_message(unsigned number, u64 address, u32 data) = 0;
+  virtual void remove_message(unsigned number) = 0;
+};
+
 // Interrupt controllers and 8254 that an accelerator has within itself, so that interrupts reach a
 // vCPU without its coming out: 8259 pair, I/O APIC, local APICs (as part of each vCPU), 8254 with
 // port 61h. The guest's accesses to them never reach the machine's ports and address space.
@@ -148,6 +169,9 @@ class InterruptChips {
   virtual void send_msi(u64 address, u32 data) = 0;
   // The HPET takes the 8254's place on wire 0, or gives it back. Any thread.
   virtual void set_hpet_replaces(bool on) = 0;
+
+  // Null: it takes no descriptors.
+  virtual InterruptEvents* events() { return nullptr; }
 
   // While no vCPU runs. Before the vCPUs' state() is asked for, so that no interrupt falls between.
   virtual Result<ChipStates> save() = 0;

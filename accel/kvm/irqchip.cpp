@@ -95,7 +95,7 @@ Result<std::unique_ptr<KernelChips>> KernelChips::create(int vm_fd,
     enable.args[0] = KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK;
     ::ioctl(vm_fd, KVM_ENABLE_CAP, &enable);
   }
-  return std::unique_ptr<KernelChips>(new KernelChips(vm_fd));
+  return std::unique_ptr<KernelChips>(new KernelChips(vm_fd, capabilities));
 }
 
 void KernelChips::set_irq(unsigned number, bool level) {

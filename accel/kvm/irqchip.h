@@ -3,11 +3,13 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "accel/accelerator.h"
 #include "accel/kvm/abi.h"
 #include "accel/kvm/device.h"
+#include "accel/kvm/routes.h"
 
 namespace kite::kvm {
 
@@ -23,17 +25,21 @@ class KernelChips : public InterruptChips {
   void set_irq(unsigned number, bool level) override;
   void send_msi(u64 address, u32 data) override;
   void set_hpet_replaces(bool on) override;
+  InterruptEvents* events() override { return events_ ? &*events_ : nullptr; }
   Result<ChipStates> save() override;
   Result<> load(const ChipStates& states, u32 levels) override;
 
  private:
-  explicit KernelChips(int vm_fd) : vm_fd_(vm_fd) {}
+  KernelChips(int vm_fd, const Capabilities& capabilities) : vm_fd_(vm_fd) {
+    if (capabilities.event_interrupts) events_.emplace(vm_fd, capabilities.interrupt_numbers);
+  }
   Result<> load_pics(const ChipStates& states, bool masked);
   Result<> load_io_apic(const IoApicState& state, u32 levels, bool masked);
   Result<> get(u32 chip, kvm_irqchip& to);
   Result<> set(const kvm_irqchip& from);
 
   const int vm_fd_;
+  std::optional<EventRoutes> events_;
   std::mutex mutex_;  // of the 8254's flags, which are read and written back
 };
 

@@ -93,13 +93,12 @@ u64 IoApic::read(u64 offset, unsigned size) {
 // 82093AA 3.1: both registers are accessed as doublewords. A narrower write to the start of one is
 // taken as zero-extended; others vanish.
 void IoApic::write(u64 offset, u64 value, unsigned /*size*/) {
+  if (offset == kEoi && version_ == Version::k20) return eoi(static_cast<u8>(value));
   std::lock_guard lock(mutex_);
   if (offset == kIoregsel) {
     select_ = static_cast<u8>(value);
   } else if (offset == kIowin) {
     write_register(static_cast<u32>(value));
-  } else if (offset == kEoi && version_ == Version::k20) {
-    end_of_interrupt(static_cast<u8>(value));
   }
 }
 
@@ -145,18 +144,32 @@ void IoApic::set_irq(unsigned input, bool level) {
   }
 }
 
+// Whoever holds a wire up until the end of interrupt lets go of it before it is looked at.
 void IoApic::eoi(u8 vector) {
-  std::lock_guard lock(mutex_);
-  end_of_interrupt(vector);
-}
-
-void IoApic::end_of_interrupt(u8 vector) {
+  std::unique_lock lock(mutex_);
+  const u32 ending = inputs_in_service(vector);
+  if (ending == 0) return;
+  if (ended_) {
+    lock.unlock();
+    for (unsigned input = 0; input < kInputs; ++input)
+      if (ending & bit(input)) ended_(input);
+    lock.lock();
+  }
   for (unsigned input = 0; input < kInputs; ++input) {
     u64& entry = redirection_[input];
-    if (!(entry & kRemoteIrr) || static_cast<u8>(entry) != vector) continue;
+    if (!(ending & bit(input)) || static_cast<u8>(entry) != vector) continue;
     entry &= ~kRemoteIrr;
     evaluate_level(input);
   }
+}
+
+u32 IoApic::inputs_in_service(u8 vector) const {
+  u32 inputs = 0;
+  for (unsigned input = 0; input < kInputs; ++input) {
+    const u64 entry = redirection_[input];
+    if ((entry & kRemoteIrr) && static_cast<u8>(entry) == vector) inputs |= 1u << input;
+  }
+  return inputs;
 }
 
 // Remote IRR is set when a local APIC accepts the message; one that nobody takes is offered again

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <mutex>
 
 #include "base/chip_state.h"
@@ -39,18 +40,22 @@ class IoApic : public Device, public IoHandler {
 
   // A local APIC's EOI broadcast: a level-triggered interrupt whose wire is still up comes again.
   void eoi(u8 vector);
+  // Before any traffic. Called, without the lock, when a level-triggered interrupt of an input ends
+  // and before its wire is looked at again.
+  void on_end_of_interrupt(std::function<void(unsigned input)> call) { ended_ = std::move(call); }
 
  private:
   u32 read_register() const;
   void write_register(u32 value);
   void write_redirection(unsigned input, bool high, u32 value);
-  void end_of_interrupt(u8 vector);
+  u32 inputs_in_service(u8 vector) const;
   void evaluate_level(unsigned input);
   bool send(u64 entry);
 
   const u8 initial_id_;
   const Version version_;
   InterruptBus& bus_;
+  std::function<void(unsigned input)> ended_;
   std::mutex mutex_;  // guards everything below
   u8 select_ = 0;     // IOREGSEL
   u8 id_;

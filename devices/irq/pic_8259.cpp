@@ -137,8 +137,9 @@ unsigned Pic8259::acknowledge() {
   edges_ &= static_cast<u8>(~one(ir));
   if (!auto_eoi_) {
     in_service_ |= one(ir);
-  } else if (rotate_on_auto_eoi_) {
-    lowest_ = static_cast<u8>(ir);
+  } else {
+    ended_ |= one(ir);
+    if (rotate_on_auto_eoi_) lowest_ = static_cast<u8>(ir);
   }
   return ir;
 }
@@ -192,7 +193,7 @@ void Pic8259::write(bool a0, u8 value) {
 // status read is IRR; without IC4 the functions of ICW4 are off. LTIM is the ELCR's on a PC.
 void Pic8259::begin_initialization(u8 icw1) {
   edges_ = 0;
-  in_service_ = 0;
+  end(in_service_);
   mask_ = 0;
   lowest_ = 7;
   special_mask_ = false;
@@ -238,12 +239,12 @@ void Pic8259::operate(u8 ocw2) {
     case 0b001:  // non-specific EOI, without and with rotation
     case 0b101:
       if (served < 0) break;
-      in_service_ &= static_cast<u8>(~one(static_cast<unsigned>(served)));
+      end(one(static_cast<unsigned>(served)));
       if (command == 0b101) lowest_ = static_cast<u8>(served);
       break;
     case 0b011:  // specific EOI, without and with rotation
     case 0b111:
-      in_service_ &= static_cast<u8>(~one(level));
+      end(one(level));
       if (command == 0b111) lowest_ = static_cast<u8>(level);
       break;
     case 0b110:  // set priority
@@ -252,6 +253,11 @@ void Pic8259::operate(u8 ocw2) {
     default:  // 010: no operation
       break;
   }
+}
+
+void Pic8259::end(u8 irs) {
+  ended_ |= in_service_ & irs;
+  in_service_ &= static_cast<u8>(~irs);
 }
 
 Pic8259Pair::Pic8259Pair(Line intr) : intr_(std::move(intr)) {}
@@ -291,11 +297,11 @@ void Pic8259Pair::set_irq(unsigned irq, bool level) {
 }
 
 u8 Pic8259Pair::acknowledge() {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   const unsigned ir = master_.acknowledge();
   u8 vector = master_.vector(ir);
   if (ir == kCascade) vector = slave_.vector(acknowledge_slave());
-  update();
+  finish(std::move(lock));
   trace::write(trace::Category::kIrq, "8259: INTA of IR{} gives vector {:02x}", ir, vector);
   return vector;
 }
@@ -308,6 +314,18 @@ unsigned Pic8259Pair::acknowledge_slave() {
   return ir;
 }
 
+// Whoever holds a wire up until the end of interrupt lets go of it before it is looked at.
+void Pic8259Pair::finish(std::unique_lock<std::mutex> lock) {
+  const unsigned low = master_.take_ended(), high = slave_.take_ended();
+  if (unsigned ended = low | high << 8; ended != 0 && ended_) {
+    lock.unlock();
+    for (unsigned irq = 0; ended >> irq != 0; ++irq)
+      if (ended >> irq & 1) ended_(irq);
+    lock.lock();
+  }
+  update();
+}
+
 void Pic8259Pair::update() {
   master_.set_line(kCascade, slave_.interrupt());
   const bool level = master_.interrupt();
@@ -317,24 +335,24 @@ void Pic8259Pair::update() {
 }
 
 u8 Pic8259Pair::read_port(Ports::Kind kind, bool a0) {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (kind == Ports::Kind::kElcr) return a0 ? slave_.elcr() : master_.elcr();
   Pic8259& chip = kind == Ports::Kind::kMaster ? master_ : slave_;
   // A poll is an acknowledgement.
   if (&chip == &slave_ && chip.polled()) master_.set_line(kCascade, false);
   const u8 value = chip.read(a0);
-  update();
+  finish(std::move(lock));
   return value;
 }
 
 void Pic8259Pair::write_port(Ports::Kind kind, bool a0, u8 value) {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (kind == Ports::Kind::kElcr) {
     (a0 ? slave_ : master_).set_elcr(value);
   } else {
     (kind == Ports::Kind::kMaster ? master_ : slave_).write(a0, value);
   }
-  update();
+  finish(std::move(lock));
 }
 
 u8 Pic8259Pair::Ports::read_byte(u64 offset) {

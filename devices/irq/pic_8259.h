@@ -3,7 +3,9 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <mutex>
+#include <utility>
 
 #include "base/chip_state.h"
 #include "base/line.h"
@@ -31,6 +33,8 @@ class Pic8259 {
   void set_elcr(u8 value);
   u8 elcr() const { return elcr_; }
   bool polled() const { return polled_; }
+  // The IRs whose interrupt has ended since it was last asked.
+  u8 take_ended() { return std::exchange(ended_, u8{0}); }
 
   // INT: is a request waiting that is neither masked nor below what is in service?
   bool interrupt() const { return highest_request() >= 0; }
@@ -45,6 +49,7 @@ class Pic8259 {
   void begin_initialization(u8 icw1);
   void write_initialization(u8 value);
   void operate(u8 ocw2);
+  void end(u8 irs);
   u8 poll();
 
   bool master_;
@@ -64,6 +69,7 @@ class Pic8259 {
   bool special_mask_ = false;
   bool read_isr_ = false;
   bool polled_ = false;
+  u8 ended_ = 0;
 };
 
 // The slave's INT is the master's IR2. Lock order: a device that drives set_irq() -> this -> the
@@ -88,6 +94,10 @@ class Pic8259Pair : public Device {
   // IRQ 0–15; 2 is the cascade and not connected.
   void set_irq(unsigned irq, bool level);
 
+  // Before any traffic. Called, without the lock, when an interrupt ends (an EOI command, or INTA
+  // in the automatic mode) and before its wire is looked at again.
+  void on_end_of_interrupt(std::function<void(unsigned irq)> call) { ended_ = std::move(call); }
+
   // INTA: the vector of the highest request; that of IRQ 7 or 15 when it has gone meanwhile.
   u8 acknowledge();
   bool pending() const { return intr_level_.load(std::memory_order_acquire); }
@@ -109,11 +119,13 @@ class Pic8259Pair : public Device {
   void write_port(Ports::Kind kind, bool a0, u8 value);
   unsigned acknowledge_slave();
   void update();  // the cascade and INTR
+  void finish(std::unique_lock<std::mutex> lock);
 
   std::mutex mutex_;  // guards master_, slave_
   Pic8259 master_{true};
   Pic8259 slave_{false};
   Line intr_;
+  std::function<void(unsigned irq)> ended_;
   std::atomic<bool> intr_level_{false};
   Ports master_ports_{*this, Ports::Kind::kMaster};
   Ports slave_ports_{*this, Ports::Kind::kSlave};
