@@ -68,6 +68,11 @@ void BoardInterrupts::put_local_apics(std::span<X86State> states) {
   }
 }
 
+void BoardInterrupts::take_local_apics(std::span<const X86State> states) {
+  for (std::size_t i = 0; i < states.size() && i < chips.local_apics.size(); ++i)
+    if (states[i].apic) chips.local_apics[i]->set_state(with_timer_not_lost(*states[i].apic));
+}
+
 // The registers are read before anything falls asleep: the sleeping 8254 lowers its wire. That wire
 // is the accelerator's own from then on.
 Result<> BoardInterrupts::move_away(InterruptChips& to) {
@@ -81,7 +86,10 @@ Result<> BoardInterrupts::move_away(InterruptChips& to) {
   chips.pit->reset();
   chips.io_apic->reset();
   chips.pic->reset();
-  KITE_CHECK(to.load(states, levels_.load()));
+  if (Result<> loaded = to.load(states, levels_.load()); !loaded) {
+    come_back(states, {});
+    return loaded;
+  }
   away_.store(&to);
   return {};
 }
@@ -97,8 +105,7 @@ void BoardInterrupts::come_back(const ChipStates& fetched, std::span<const X86St
   const bool timer_up = is_periodic(at.pit[0]) && !hpet_replaces_.load();
   if (timer_up) at.pic[0].lines |= 1u << irq::kTimer;
   away_.store(nullptr);
-  for (std::size_t i = 0; i < states.size() && i < chips.local_apics.size(); ++i)
-    if (states[i].apic) chips.local_apics[i]->set_state(with_timer_not_lost(*states[i].apic));
+  take_local_apics(states);
   chips.io_apic->set_state(at.io_apic,
                            input_levels() | (timer_up ? u32{1} << irq::kTimerInput : 0));
   chips.pic->set_state(at.pic);

@@ -57,6 +57,8 @@ class BoardInterrupts {
   // accelerator by move_away().
   void put_local_apics(std::span<X86State> states);
   Result<> move_away(InterruptChips& to);
+  // Takes back what put_local_apics() gave.
+  void take_local_apics(std::span<const X86State> states);
 
   // While no vCPU runs. Fetches the accelerator's registers; `states` are what the vCPUs' state()
   // gives after `fetch`.

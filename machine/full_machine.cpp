@@ -127,7 +127,7 @@ void FullMachine::fill_in(Outcome& outcome) {
   outcome.last_console_line = watch_->last_line();
   outcome.panic_lines = watch_->panic_lines();
   outcome.accelerator = choice_.kind->name;
-  if (outcome.accelerator == "kvm") outcome.kernel_irqchip = accelerator_->chips() != nullptr;
+  if (outcome.accelerator == "kvm") outcome.kernel_irqchip = chips() != nullptr;
   outcome.accelerator_reason = choice_.reason;
   outcome.started = started_ - created_;
   outcome.resets = resets_;

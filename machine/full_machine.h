@@ -76,7 +76,10 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
   // Steps of move_to(), in full_machine_move.cpp.
   Result<> prepare_move(const AcceleratorKind& kind);
   std::vector<X86State> states_for_move();
-  Result<> move_vcpus(std::string_view from, std::string_view to);
+  Result<std::vector<X86State>> leave_accelerator();
+  Result<> enter_accelerator(const AcceleratorKind& kind, std::vector<X86State> states);
+  // The interrupt controllers that the accelerator in use has, or null.
+  InterruptChips* chips() { return engines_->made(choice_.kind->name)->chips(); }
 
   // VcpuThread::Owner, on vCPU threads.
   Result<> vcpu_starts(VcpuThread& vcpu) override;

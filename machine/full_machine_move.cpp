@@ -25,12 +25,6 @@ Result<> FullMachine::prepare_move(const AcceleratorKind& kind) {
     return fail(ErrorKind::kUnavailable, "{} runs at most {} processors, and the machine has {}",
                 kind.name, kind.max_cpus(), config_.cpus);
   }
-  if (engines_->first().chips() != nullptr) {
-    return fail(ErrorKind::kUnavailable,
-                "the interrupt controllers are {}'s, and cannot be moved: start with "
-                "kernel-irqchip=off",
-                engines_->first().name());
-  }
   Result<Vcpu*> made = engines_->find(kind.name, 0);
   if (!made) return tl::unexpected<Error>(std::move(made).error());
   const CpuModel* next = engines_->made(kind.name)->model();
@@ -58,42 +52,49 @@ std::vector<X86State> FullMachine::states_for_move() {
   return states;
 }
 
-// All of them, or none.
-Result<> FullMachine::move_vcpus(std::string_view from, std::string_view to) {
-  const std::vector<X86State> states = states_for_move();
-  engines_->made(to)->forget_derived();
-  Result<> moved;
-  std::size_t count = 0;
-  for (; count < vcpus_.size() && moved; ++count) {
-    const auto index = static_cast<u32>(count);
-    Vcpu* next = KITE_TRY(engines_->find(to, index));
-    moved = vcpus_[count]->move(to, *next, states[count]);
+// Every register of the interrupt controllers is the board's afterwards.
+Result<std::vector<X86State>> FullMachine::leave_accelerator() {
+  if (chips() == nullptr) return states_for_move();
+  const ChipStates fetched = KITE_TRY(interrupts_.fetch());
+  std::vector<X86State> states = states_for_move();
+  interrupts_.come_back(fetched, states);
+  return states;
+}
+
+// On an error the board has its registers back.
+Result<> FullMachine::enter_accelerator(const AcceleratorKind& kind, std::vector<X86State> states) {
+  Accelerator& next = *engines_->made(kind.name);
+  next.forget_derived();
+  if (next.chips() != nullptr) interrupts_.put_local_apics(states);
+  Result<> entered;
+  for (std::size_t i = 0; i < vcpus_.size() && entered; ++i) {
+    Vcpu* vcpu = KITE_TRY(engines_->find(kind.name, static_cast<u32>(i)));
+    entered = vcpus_[i]->move(kind.name, *vcpu, states[i]);
   }
-  if (moved) return {};
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto index = static_cast<u32>(i);
-    Vcpu* old = KITE_TRY(engines_->find(from, index));
-    KITE_CHECK(vcpus_[i]->move(from, *old, states[i]));
-  }
-  return moved;
+  if (entered && next.chips() != nullptr) entered = interrupts_.move_away(*next.chips());
+  if (entered) choice_.kind = &kind;
+  if (!entered && next.chips() != nullptr) interrupts_.take_local_apics(states);
+  return entered;
 }
 
 Result<> FullMachine::move_to(std::string_view accelerator) {
-  const std::string_view from = choice_.kind->name;
-  if (accelerator == from) return {};
+  const AcceleratorKind& from = *choice_.kind;
+  if (accelerator == from.name) return {};
   const auto kinds = outside_.accelerators;
   const auto kind = std::ranges::find(kinds, accelerator, &AcceleratorKind::name);
   if (kind == kinds.end())
     return fail(ErrorKind::kUnavailable, "{} is not part of this build", accelerator);
   KITE_CHECK(prepare_move(**kind));
   park_vcpus();
-  Result<> moved = move_vcpus(from, accelerator);
-  if (moved) {
-    choice_.kind = *kind;
-    choice_.reason = fmt::format("moved from {}", from);
+  const std::vector<X86State> states = KITE_TRY(leave_accelerator());
+  Result<> moved = enter_accelerator(**kind, states);
+  if (!moved) {
+    KITE_CHECK(enter_accelerator(from, states));
+  } else {
+    choice_.reason = fmt::format("moved from {}", from.name);
     log::info("the machine goes on in {}", accelerator);
   }
-  resume_vcpus(false);
+  resume_vcpus(true);  // who slept in HLT asks the accelerator whether it still may
   return moved;
 }
 

@@ -178,11 +178,11 @@ Result<> FullMachine::enter_boot_program() {
   entry.tsc = static_cast<u64>(static_cast<u128>(*entry.tsc_at) * cpu_model_.tsc_hz / kSecond);
   if (LocalApic* apic = processors_.front()->apic()) apic->enter_virtual_wire_mode();
   std::vector<X86State> states = entry_states(entry);
-  InterruptChips* chips = accelerator_->chips();
-  if (chips) interrupts_.put_local_apics(states);
+  InterruptChips* away = chips();
+  if (away) interrupts_.put_local_apics(states);
   for (std::size_t index = 0; index < vcpus_.size(); index++)
     KITE_CHECK(vcpus_[index]->set_state(states[index]));
-  return chips ? interrupts_.move_away(*chips) : Result<>();
+  return away ? interrupts_.move_away(*away) : Result<>();
 }
 
 // The others wait for SIPI.
@@ -201,7 +201,7 @@ std::vector<X86State> FullMachine::entry_states(const X86State& boot_processor) 
 std::string FullMachine::accelerator_words() const {
   std::string words(choice_.kind->name);
   if (choice_.kind->name == "kvm")
-    words += accelerator_->chips() ? ",kernel-irqchip=on" : ",kernel-irqchip=off";
+    words += engines_->made(choice_.kind->name)->chips() ? ",kernel-irqchip=on" : ",kernel-irqchip=off";
   return words;
 }
 
