@@ -38,7 +38,9 @@ Outcome FullMachine::run() {
   if (config_.timeout) timeout_.arm(started_ + *config_.timeout);
   wake();
   start_threads();
+  watch_halts();
   loop_->run();
+  halt_watch_->stop();
   for (auto& processor : processors_) processor->thread().stop();
   const Nanos ended = clock_.now();
   Outcome outcome = settle();
@@ -215,6 +217,17 @@ void FullMachine::vcpu_is_dead(VcpuThread&) {
       if (!processor->thread().is_dead()) return;
     }
   } while (revivals(processors_) != before);
+  everyone_is_dead();
+}
+
+void FullMachine::watch_halts() {
+  if (chips() != nullptr)
+    halt_watch_->start();
+  else
+    halt_watch_->stop();
+}
+
+void FullMachine::everyone_is_dead() {
   control_.finish(OutcomeKind::kDeadHalt, "the guest halted with interrupts off: nothing wakes it");
 }
 

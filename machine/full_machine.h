@@ -14,6 +14,7 @@
 
 #include "machine/boot_program.h"
 #include "machine/console_watch.h"
+#include "machine/halt_watch.h"
 #include "machine/machine.h"
 #include "machine/machine_build.h"
 #include "machine/monitor.h"
@@ -86,6 +87,9 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
   void vcpu_shut_down(VcpuThread& vcpu) override;
   void vcpu_asks_for_reset(VcpuThread& vcpu) override;
   void vcpu_is_dead(VcpuThread& vcpu) override;
+  void everyone_is_dead();
+  // Looks for dead halts where vCPUs do not come out of HLT.
+  void watch_halts();
   void vcpu_failed(VcpuThread& vcpu, const Error& error) override;
 
   // Destroyed from the bottom up.
@@ -114,6 +118,7 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
   const ResultFile result_file_;
   bool sandboxed_ = false;
   Timer timeout_, panic_grace_;
+  std::unique_ptr<HaltWatch> halt_watch_;
 
   std::atomic<bool> review_posted_{false};
   static constexpr int kNoSignal = -1;

@@ -94,6 +94,7 @@ Result<> FullMachine::move_to(std::string_view accelerator) {
     choice_.reason = fmt::format("moved from {}", from.name);
     log::info("the machine goes on in {}", accelerator);
   }
+  watch_halts();
   resume_vcpus(true);  // who slept in HLT asks the accelerator whether it still may
   return moved;
 }

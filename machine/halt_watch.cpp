@@ -8,6 +8,8 @@ namespace kite {
 namespace {
 
 constexpr Nanos kFirstInterval = kSecond / 4, kLongestInterval = 2 * kSecond;
+constexpr Nanos kFirstPatience = 30 * kSecond, kLongestPatience = 480 * kSecond;
+constexpr Nanos kSettlingTime = 10 * kMillisecond;
 // A vCPU whose device waits for the host does not come out; then the loop must go on.
 constexpr Nanos kParkingLimit = 50 * kMillisecond;
 
@@ -43,17 +45,28 @@ bool HaltWatch::used_time() {
 }
 
 void HaltWatch::look() {
-  if (used_time()) {
-    judged_ = false;
+  const bool used = used_time();
+  if (phase_ == Phase::kSettling) {
+    phase_ = Phase::kJudged;
     interval_ = kFirstInterval;
-  } else if (!judged_) {
-    if (is_dead()) return dead_();
-    used_time();  // parking used some
-    judged_ = true;
+  } else if (used) {
+    phase_ = Phase::kWatching;
+    interval_ = kFirstInterval;
+    patience_ = kFirstPatience;
+  } else if (phase_ == Phase::kWatching || clock_.now() - judged_ > patience_) {
+    return judge();
   } else {
     interval_ = std::min(interval_ * 2, kLongestInterval);
   }
   timer_.arm(clock_.now() + interval_);
+}
+
+void HaltWatch::judge() {
+  if (is_dead()) return dead_();
+  if (phase_ == Phase::kJudged) patience_ = std::min(patience_ * 2, kLongestPatience);
+  phase_ = Phase::kSettling;
+  judged_ = clock_.now();
+  timer_.arm(judged_ + kSettlingTime);
 }
 
 bool HaltWatch::is_dead() {

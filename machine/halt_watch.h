@@ -3,8 +3,10 @@
 //
 // It looks at intervals, on the I/O loop's thread. The cheap look is how much processor time each
 // vCPU's thread has used: one system call for each. If none has used any since the last look, all
-// have been waiting meanwhile, and only then are they parked and asked what for; once for each time
-// they stand still. The guest's timer ticks are use, so a guest that merely idles is not disturbed.
+// have been waiting meanwhile, and only then are they parked and asked what for. The guest's timer
+// ticks are use, so a guest that merely idles is hardly disturbed. Parking is use, too; the next
+// look comes soon after it and only takes note. What happens between the two goes unseen, so that
+// they are asked again after a long while of standing still, and a longer one the next time.
 #pragma once
 
 #include <functional>
@@ -29,14 +31,22 @@ class HaltWatch {
  private:
   void look();
   bool used_time();
+  void judge();
   bool is_dead();
 
   Clock& clock_;
   const std::vector<std::unique_ptr<Processor>>& processors_;
   std::function<void()> dead_;
   std::vector<Nanos> used_;  // by each thread, at the last look
-  bool judged_ = false;      // since they stand still
+  enum class Phase {
+    kWatching,
+    kSettling,  // were asked a moment ago
+    kJudged,    // stand still since they were asked
+  };
+  Phase phase_ = Phase::kWatching;
   Nanos interval_;
+  Nanos patience_ = 0;  // how long to let them stand still until they are asked again
+  Nanos judged_ = 0;    // when they were asked
   Timer timer_;
 };
 

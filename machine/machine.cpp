@@ -167,6 +167,7 @@ Result<> FullMachine::create_processors() {
         std::make_unique<MovableVcpu>(*engines_, config, clock_, choice_.kind->name, *first));
     processor->thread().attach(*vcpus_.back(), config.interrupts);
   }
+  halt_watch_ = std::make_unique<HaltWatch>(clock_, processors_, [this] { everyone_is_dead(); });
   return {};
 }
 

@@ -1,5 +1,7 @@
 #include "machine/vcpu_thread.h"
 
+#include <chrono>
+
 #include "base/trace.h"
 
 namespace kite {
@@ -33,6 +35,19 @@ void VcpuThread::park() {
   vcpu_->kick();
   changed_.notify_all();
   changed_.wait(lock, [this] { return parked_ || ended_; });
+}
+
+bool VcpuThread::park_within(Nanos limit) {
+  std::unique_lock lock(mutex_);
+  if (park_requested_ || ended_) return false;
+  park_requested_ = true;
+  vcpu_->kick();
+  changed_.notify_all();
+  changed_.wait_for(lock, std::chrono::nanoseconds(limit), [this] { return parked_ || ended_; });
+  if (parked_) return true;
+  park_requested_ = false;
+  changed_.notify_all();
+  return false;
 }
 
 void VcpuThread::resume(bool new_state) {

@@ -19,6 +19,7 @@
 
 #include "accel/accelerator.h"
 #include "machine/cpu_affinity.h"
+#include "machine/thread_time.h"
 
 namespace kite {
 
@@ -53,6 +54,10 @@ class VcpuThread {
 
   // Returns when the thread is parked. Not on a vCPU's thread.
   void park();
+  // The same, but gives up after `limit`, and leaves alone what is parked already: false.
+  bool park_within(Nanos limit);
+  // While parked.
+  X86State parked_state() { return vcpu_->state(); }
   // Goes on; a vCPU that was given a new state is no longer halted.
   void resume(bool new_state);
   // Ends the thread and waits for it. Not on a vCPU's thread.
@@ -62,6 +67,8 @@ class VcpuThread {
   void signal(Signal signal, u32 argument = 0);
 
   unsigned index() const { return index_; }
+  // Processor time, since start(); nothing where the host does not tell.
+  std::optional<Nanos> time_used() { return thread_time(thread_.native_handle()); }
   // Sleeps in HLT. Any thread.
   bool is_halted() const;
   bool is_dead() const { return dead_.load(); }

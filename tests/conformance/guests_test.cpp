@@ -25,8 +25,20 @@ std::vector<std::string> guest_names() {
   return names;
 }
 
-// The accelerators of every host, so that one that this host or build lacks shows as skipped.
-const std::vector<std::string> kAccelerators = {"kvm", "tcg"};
+// The set-ups of every host, so that one that this host or build lacks shows as skipped.
+const std::vector<std::string> kSetUps = {"kvm,kernel-irqchip=on", "kvm,kernel-irqchip=off", "tcg"};
+
+std::string accelerator_of(const std::string& set_up) {
+  return set_up.substr(0, set_up.find(','));
+}
+
+// As a part of a test's name.
+std::string name_of_set_up(std::string set_up) {
+  std::erase_if(set_up, [](char c) { return c == '-'; });
+  std::ranges::replace_if(
+      set_up, [](char c) { return c == ',' || c == '='; }, '_');
+  return set_up;
+}
 
 const AcceleratorKind* find_accelerator(const std::string& name) {
   for (const AcceleratorKind* kind : accelerator_kinds()) {
@@ -36,7 +48,8 @@ const AcceleratorKind* find_accelerator(const std::string& name) {
 }
 
 // Empty: usable.
-std::string why_not(const std::string& accelerator) {
+std::string why_not(const std::string& set_up) {
+  const std::string accelerator = accelerator_of(set_up);
   const AcceleratorKind* kind = find_accelerator(accelerator);
   if (kind == nullptr) return accelerator + " is not part of this build";
   Result<> usable = kind->probe();
@@ -45,15 +58,15 @@ std::string why_not(const std::string& accelerator) {
 
 // A KVM that interprets has an interpreter of its own, which knows less than a processor: what it
 // fails says nothing about Kite. Measured, because such a host does not say so.
-bool interprets(const std::string& accelerator) {
-  if (accelerator != "kvm") return false;
+bool interprets(const std::string& set_up) {
+  if (accelerator_of(set_up) != "kvm") return false;
   static const Result<u64> speed = measure_speed(*find_accelerator("kvm"));
   return speed && *speed < kWorthwhileSpeed;
 }
 
-MachineConfig config_for(const std::string& accelerator, std::size_t turn) {
+MachineConfig config_for(const std::string& set_up, std::size_t turn) {
   MachineConfig config;
-  config.accel = accelerator;
+  config.accel = set_up;
   config.memory_size = 64 * MiB;
   config.memory_backend.kind = backends()[turn % backends().size()].name;
   if (config.memory_backend.kind == "file") config.memory_backend.mem_path = testing::TempDir();
@@ -89,25 +102,27 @@ int status_wanted(const std::string& guest) {
 class Guest : public testing::TestWithParam<std::tuple<std::string, std::string>> {};
 
 TEST_P(Guest, FindsWhatTheManualSays) {
-  const auto& [accelerator, guest] = GetParam();
-  if (std::string why = why_not(accelerator); !why.empty()) GTEST_SKIP() << why;
+  const auto& [set_up, guest] = GetParam();
+  if (std::string why = why_not(set_up); !why.empty()) GTEST_SKIP() << why;
   const std::string image = std::string(KITE_GUEST_IMAGES) + "/" + guest + ".elf";
   if (!fs::exists(image)) GTEST_SKIP() << "built without a compiler for x86-64 guests: " << image;
 
   const std::vector<std::string> names = guest_names();
   const auto turn = std::find(names.begin(), names.end(), guest) - names.begin();
-  MachineConfig config = config_for(accelerator, static_cast<std::size_t>(turn));
+  MachineConfig config = config_for(set_up, static_cast<std::size_t>(turn));
   const std::string said = testing::TempDir() + "/kite-guest-" + std::to_string(getpid());
   config.kernel = image;
   config.cpu = "max";  // a guest asks CPUID for what it needs
   config.cpus = cpus_of(guest, static_cast<std::size_t>(turn));
-  if (const unsigned most = find_accelerator(accelerator)->max_cpus(); config.cpus > most)
-    GTEST_SKIP() << accelerator << " runs at most " << most << " processor";
+  if (const unsigned most = find_accelerator(accelerator_of(set_up))->max_cpus();
+      config.cpus > most)
+    GTEST_SKIP() << set_up << " runs at most " << most << " processor";
   config.debug_console = {.kind = CharConfig::Kind::kFile, .path = said, .host = {}};
   const Outcome outcome = run(config);
   const std::string text = contents(said);
   fs::remove(said);
-  if (outcome.status != status_wanted(guest) && interprets(accelerator)) {
+  if (outcome.status == static_cast<int>(ErrorKind::kUnavailable)) GTEST_SKIP() << outcome.reason;
+  if (outcome.status != status_wanted(guest) && interprets(set_up)) {
     GTEST_SKIP() << "this host's KVM interprets guest code, and fails: " << outcome.reason << "; "
                  << text;
   }
@@ -115,12 +130,11 @@ TEST_P(Guest, FindsWhatTheManualSays) {
   EXPECT_EQ(text, "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, Guest,
-                         testing::Combine(testing::ValuesIn(kAccelerators),
-                                          testing::ValuesIn(guest_names())),
-                         [](const auto& info) {
-                           return std::get<0>(info.param) + "_" + std::get<1>(info.param);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Every, Guest, testing::Combine(testing::ValuesIn(kSetUps), testing::ValuesIn(guest_names())),
+    [](const auto& info) {
+      return name_of_set_up(std::get<0>(info.param)) + "_" + std::get<1>(info.param);
+    });
 
 class SelfTest : public testing::TestWithParam<std::string> {};
 
@@ -135,6 +149,7 @@ TEST_P(SelfTest, PassesOnTheMicrovmBoard) {
     text.append(bytes.begin(), bytes.end());
   };
   const Outcome outcome = run(config, outside);
+  if (outcome.status == static_cast<int>(ErrorKind::kUnavailable)) GTEST_SKIP() << outcome.reason;
   if (outcome.status != kSelftestPassedStatus && interprets(GetParam())) {
     GTEST_SKIP() << "this host's KVM interprets guest code, and fails: " << outcome.reason << "\n"
                  << text;
@@ -143,8 +158,8 @@ TEST_P(SelfTest, PassesOnTheMicrovmBoard) {
   EXPECT_EQ(text.find("FAIL"), text.npos) << text;
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, SelfTest, testing::ValuesIn(kAccelerators),
-                         [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Every, SelfTest, testing::ValuesIn(kSetUps),
+                         [](const auto& info) { return name_of_set_up(info.param); });
 
 }  // namespace
 }  // namespace kite
