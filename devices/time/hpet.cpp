@@ -104,6 +104,8 @@ u64 Hpet::counter() const {
 
 u64 Hpet::read(u64 offset, unsigned size) {
   std::lock_guard lock(mutex_);
+  for (unsigned i = 0; i < kComparators; ++i)
+    if (is_silent(i)) serve(i);
   const u64 value = read_register(align_down(offset, 8));
   return (value >> (8 * (offset % 8))) & mask_of_bytes(size);
 }
@@ -206,9 +208,15 @@ void Hpet::restart_all() {
   for (unsigned i = 0; i < kComparators; ++i) start(i);
 }
 
+// Nobody is told of its matches: they count when a register is looked at. Linux leaves a periodic
+// comparator like this when it has found a better timer.
+bool Hpet::is_silent(unsigned index) const {
+  return (comparators_[index].config & kIntEnb) == 0;
+}
+
 void Hpet::arm_timer(unsigned index, Nanos not_before) {
   const Comparator& comparator = comparators_[index];
-  if (!comparator.armed || !(config_ & kEnableCnf)) {
+  if (!comparator.armed || !(config_ & kEnableCnf) || is_silent(index)) {
     timers_[index]->disarm();
     return;
   }

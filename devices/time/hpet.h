@@ -61,6 +61,7 @@ class Hpet : public Device, public IoHandler {
   void start(unsigned index);
   void restart_all();
   void arm_timer(unsigned index, Nanos not_before);
+  bool is_silent(unsigned index) const;
   bool serve(unsigned index);
   void advance(Comparator& comparator, u64 late);
   void interrupt(unsigned index);

@@ -103,6 +103,25 @@ TEST_F(HpetTest, ALevelComparatorWithInterruptsOffSetsItsStatusOnly) {
   EXPECT_TRUE(route21.level);
 }
 
+// Linux leaves comparator 0 so when it has the APIC's timer: 250 wake-ups a second for nothing.
+TEST_F(HpetTest, APeriodicComparatorWithInterruptsOffWakesNobody) {
+  enable();
+  set(config(0), kEnabled | kPeriodic | kSet | route(2));
+  set(value(0), 400'000);  // 4 ms
+  clock.advance(4 * kMillisecond);
+  EXPECT_EQ(route2.rises, 1);
+  set(config(0), kPeriodic | route(2));
+  EXPECT_EQ(clock.next_deadline(), kNever);
+  clock.advance(17 * kMillisecond);
+  EXPECT_EQ(route2.rises, 1);
+  EXPECT_EQ(get(value(0)), 2'400'000u) << "it counts all the same";
+  set(config(0), kEnabled | kPeriodic | route(2));
+  clock.advance(2 * kMillisecond);
+  EXPECT_EQ(route2.rises, 1);
+  clock.advance(kMillisecond);
+  EXPECT_EQ(route2.rises, 2) << "and matches when it would have";
+}
+
 TEST_F(HpetTest, APeriodicComparatorAddsItsPeriodAsLinuxSetsItUp) {
   // drivers: hpet_clkevt_set_state_periodic(): VAL_SET, first match, then the period.
   enable();
