@@ -36,7 +36,7 @@ Result<std::unique_ptr<EventLoop>> EventLoop::create(Clock& clock) {
 
 EventLoop::EventLoop(Clock& clock, UniqueFd read_end, UniqueFd write_end)
     : clock_(clock), wake_read_(std::move(read_end)), wake_write_(std::move(write_end)) {
-  clock_.on_rearm([this] { wake(); });
+  clock_.on_rearm([this] { wake_from_outside(); });
 }
 
 EventLoop::~EventLoop() {
@@ -56,16 +56,18 @@ void EventLoop::post(std::function<void()> call) {
     std::lock_guard lock(mutex_);
     posted_.push_back(std::move(call));
   }
-  wake();
+  wake_from_outside();
 }
 
 void EventLoop::run() {
+  thread_.store(std::this_thread::get_id());
   while (!stopping_.load()) {
     run_posted();
     clock_.run_due();
     if (stopping_.load()) break;
     wait();
   }
+  thread_.store(std::thread::id());
   stopping_.store(false);
 }
 
@@ -74,16 +76,27 @@ void EventLoop::stop() {
   wake();
 }
 
-// A full pipe means that a wake-up is already on its way. Signal handlers call this, so errno is
-// the interrupted code's.
+// Who runs the loop looks for timers and calls before it waits. (stop() may come from a signal
+// handler on the same thread, between that look and the waiting.)
+void EventLoop::wake_from_outside() {
+  if (thread_.load() != std::this_thread::get_id()) wake();
+}
+
+// One byte is enough until the loop has taken it. Signal handlers call this, so errno is the
+// interrupted code's.
 void EventLoop::wake() {
+  if (wake_pending_.exchange(true)) return;
   int saved = errno;
   char byte = 0;
   [[maybe_unused]] ssize_t written = ::write(wake_write_.get(), &byte, 1);
   errno = saved;
 }
 
-Nanos EventLoop::time_left() const {
+Nanos EventLoop::time_left() {
+  {
+    std::lock_guard lock(mutex_);
+    if (!posted_.empty()) return 0;
+  }
   Nanos deadline = clock_.next_deadline();
   return deadline == kNever ? kNever : deadline - clock_.now();
 }
@@ -99,10 +112,13 @@ void EventLoop::wait() {
   }
 }
 
+// The flag falls after the byte is gone and before the loop looks for work: whoever finds it raised
+// has published the work already.
 void EventLoop::drain_wake() {
   char bytes[64];
   while (::read(wake_read_.get(), bytes, sizeof bytes) == sizeof bytes) {
   }
+  wake_pending_.store(false);
 }
 
 void EventLoop::dispatch(int fd, short revents) {

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 #include "base/clock.h"
@@ -41,7 +42,8 @@ class EventLoop {
  private:
   explicit EventLoop(Clock& clock, UniqueFd read_end, UniqueFd write_end);
   void wake();
-  Nanos time_left() const;
+  void wake_from_outside();
+  Nanos time_left();
   void wait();
   void drain_wake();
   void dispatch(int fd, short revents);
@@ -58,6 +60,8 @@ class EventLoop {
   std::mutex mutex_;                               // guards posted_
   std::vector<std::function<void()>> posted_;
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> wake_pending_{false};  // a byte is, or will be, in the pipe
+  std::atomic<std::thread::id> thread_{};  // that runs the loop
 };
 
 }  // namespace kite

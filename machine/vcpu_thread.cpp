@@ -74,14 +74,16 @@ void VcpuThread::stop() {
 void VcpuThread::signal(Signal signal, u32 argument) {
   if (vcpu_ == nullptr) return;  // a wire moved while the board was being built
   vcpu_->signal(signal, argument);
-  std::lock_guard lock(mutex_);
-  woken_ = true;
-  if (signal != Signal::kInterrupt) {
-    hard_woken_ = true;
-    revivals_.fetch_add(1);  // first: see FullMachine::vcpu_is_dead
-    dead_.store(false);
+  {
+    std::lock_guard lock(mutex_);
+    woken_ = true;
+    if (signal != Signal::kInterrupt) {
+      hard_woken_ = true;
+      revivals_.fetch_add(1);  // first: see FullMachine::vcpu_is_dead
+      dead_.store(false);
+    }
   }
-  changed_.notify_all();
+  changed_.notify_all();  // without the lock, which the thread would have to wait for
 }
 
 bool VcpuThread::is_halted() const {

@@ -119,6 +119,15 @@ TEST_F(EventLoopTest, TimersAreNotRoundedToWholeMilliseconds) {
   EXPECT_LT(best, 9 * kMillisecond);
 }
 
+// The loop does not wake itself by its pipe: it looks before it waits.
+TEST_F(EventLoopTest, WhatTheLoopPostsOrArmsItselfIsNotForgotten) {
+  Timer last(clock, [&] { loop->stop(); });
+  Timer second(clock, [&] { loop->post([&] { last.arm(clock.now()); }); });
+  Timer first(clock, [&] { second.arm(clock.now() + kMicrosecond); });
+  loop->post([&] { loop->post([&] { first.arm(clock.now()); }); });
+  loop->run();  // would wait for ever
+}
+
 TEST_F(EventLoopTest, OnlyItsOwnPipeIsMadeNonBlocking) {
   Pipe pipe;
   loop->watch(pipe.read_end.get(), POLLIN, [&](short) {
