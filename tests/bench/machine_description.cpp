@@ -29,11 +29,15 @@ std::string first_line(const std::vector<std::string>& words) {
 
 }  // namespace
 
+std::string describe_processor() {
+  return value_of("/proc/cpuinfo", "model name");
+}
+
 std::string describe_machine() {
   utsname host = {};
   uname(&host);
   std::string text;
-  text += fmt::format("* processor: {}, {} in use\n", value_of("/proc/cpuinfo", "model name"),
+  text += fmt::format("* processor: {}, {} in use\n", describe_processor(),
                       sysconf(_SC_NPROCESSORS_ONLN));
   text += fmt::format("* memory: {}\n", value_of("/proc/meminfo", "MemTotal"));
   text += fmt::format("* host: {} {} {}\n", host.sysname, host.release, host.machine);
@@ -54,12 +58,13 @@ bool have_qemu() {
   return have;
 }
 
-std::vector<std::string> qemu(const std::vector<std::string>& more) {
+std::vector<std::string> qemu(const std::vector<std::string>& more, const std::string& accelerator,
+                              const std::string& board) {
   std::vector<std::string> words = {"qemu-system-x86_64",
                                     "-accel",
-                                    "tcg",
+                                    accelerator,
                                     "-M",
-                                    "q35",
+                                    board,
                                     "-m",
                                     "512",
                                     "-display",

@@ -14,17 +14,22 @@ struct Options {
 
 std::string measure_boot(const Options& options);
 std::string measure_speed(const Options& options);
+std::string measure_exits(const Options& options);
 std::string measure_start(const Options& options);
 std::string measure_memory(const Options& options);
 std::string measure_processors(const Options& options);
 
 // The machine the figures are from: processor, kernel, compiler.
 std::string describe_machine();
+// Its processor alone.
+std::string describe_processor();
 
 double median(std::vector<double> values);
 bool have_qemu();
-// `qemu-system-x86_64 -accel tcg -M q35` with what a test machine needs, and `more`.
-std::vector<std::string> qemu(const std::vector<std::string>& more);
+// `qemu-system-x86_64` with what a test machine needs, and `more`.
+std::vector<std::string> qemu(const std::vector<std::string>& more,
+                              const std::string& accelerator = "tcg",
+                              const std::string& board = "q35");
 // "tcg", and "kvm" where this host has it.
 std::vector<std::string> accelerators();
 
