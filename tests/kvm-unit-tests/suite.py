@@ -168,9 +168,16 @@ def judge(status, console, error):
     return Outcome(FAIL, first_complaints(console, error), console)
 
 
+def text_of(path):
+    """Read through a file of our own: the position of one that was handed on is the child's as well."""
+    with open(path, 'rb') as file:
+        return file.read().decode(errors='replace')
+
+
 def run_until(words, limit, fatal, folder):
     """(status, stdout, stderr); the status is None when the time ran out or stderr said `fatal`."""
-    with open(os.path.join(folder, 'out'), 'w+b') as out, open(os.path.join(folder, 'err'), 'w+b') as err:
+    out_name, err_name = os.path.join(folder, 'out'), os.path.join(folder, 'err')
+    with open(out_name, 'wb') as out, open(err_name, 'wb') as err:
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
         end = time.monotonic() + limit
         status = None
@@ -179,15 +186,12 @@ def run_until(words, limit, fatal, folder):
                 status = process.wait(timeout=0.5)
                 break
             except subprocess.TimeoutExpired:
-                err.seek(0)
-                if fatal and fatal.encode() in err.read():
+                if fatal and fatal in text_of(err_name):
                     break
         if status is None:
             process.kill()
             process.wait()
-        out.seek(0)
-        err.seek(0)
-        return status, out.read().decode(errors='replace').replace('\r', ''), err.read().decode(errors='replace').strip()
+    return status, text_of(out_name).replace('\r', ''), text_of(err_name).strip()
 
 
 class Kite:
