@@ -197,12 +197,13 @@ def run_until(words, limit, fatal, folder):
 class Kite:
     """`kite run` with an accelerator."""
 
-    def __init__(self, program, accel, models, more):
+    def __init__(self, program, accel, models, properties, more):
         self.program, self.accel, self.models, self.more = program, accel, models, more
+        self.choice = ','.join(filter(None, [accel, properties]))
 
     def command(self, test, kernel, folder, limit):
         append = ' '.join([test['file'], guest_arguments(test.get('test_args', ''))]).strip()
-        return [self.program, 'run', '--accel', self.accel, '--timeout', f'{limit:g}', '--no-reboot',
+        return [self.program, 'run', '--accel', self.choice, '--timeout', f'{limit:g}', '--no-reboot',
                 '--device', 'isa-debug-exit,iobase=0xf4,iosize=4', '--device', 'pc-testdev',
                 '--initrd', environment_file(test, folder), '--append', append,
                 *kite_options(test, self.models), *self.more, kernel]
@@ -222,14 +223,15 @@ class Kite:
 class Qemu:
     """QEMU with an accelerator, its processors as the suite names them."""
 
-    def __init__(self, program, accel):
+    def __init__(self, program, accel, properties):
         self.program, self.accel = program, accel
+        self.choice = ','.join(filter(None, [accel, properties]))
 
     def command(self, test, kernel, folder, _):
         more = [word for word in shlex.split(test.get('qemu_params', '')) if word != '-enable-kvm']
         if '-m' not in more:
             more += ['-m', '512']
-        return [self.program, '-accel', self.accel, '-nodefaults', '-no-reboot', '-display', 'none', '-serial', 'stdio',
+        return [self.program, '-accel', self.choice, '-nodefaults', '-no-reboot', '-display', 'none', '-serial', 'stdio',
                 '-device', 'pc-testdev', '-device', 'isa-debug-exit,iobase=0xf4,iosize=0x4', '-kernel', kernel,
                 '-initrd', environment_file(test, folder), '-smp', test.get('smp', '1'),
                 '-append', guest_arguments(test.get('test_args', '')), *more]
