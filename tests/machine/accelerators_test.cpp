@@ -210,7 +210,7 @@ TEST(Accelerators, WhatIsWrongWithAPropertyIsNamed) {
   for (const auto& [text, words] : std::vector<std::pair<const char*, const char*>>{
            {"kvm,kernel_irqchip=on", "'kernel_irqchip'; did you mean 'kernel-irqchip'?"},
            {"kvm,", "no such property: ''"},
-           {"kvm,dirty-ring=1024", "'dirty-ring'; did you mean dirty-ring-size?"},
+           {"kvm,dirty-ring-siz=1024", "'dirty-ring-siz'; did you mean 'dirty-ring-size'?"},
            {"kvm,dirty-ring-size", "expected a power of two"},
            {"kvm,dirty-ring-size=512", "dirty-ring-size=512: expected a power of two from 1024"},
            {"kvm,dirty-ring-size=3000", "expected a power of two from 1024 to 65536"},
