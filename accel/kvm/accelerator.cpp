@@ -49,6 +49,10 @@ Result<std::unique_ptr<Accelerator>> KvmAccelerator::create(const AcceleratorCon
   if (!missing.empty()) {
     log::info("KVM on this host cannot give the guest: {}", fmt::join(missing, " "));
   }
+  if (const u32 recommended = device.capabilities.recommended_vcpus; config.cpus > recommended) {
+    log::info("KVM on this host recommends at most {} processors for a machine, not {}",
+              recommended, config.cpus);
+  }
   UniqueFd vm = KITE_TRY(create_vm(device.fd.get()));
   std::unique_ptr<KvmAccelerator> accelerator(
       new KvmAccelerator(config, std::move(device), std::move(vm), std::move(model)));
