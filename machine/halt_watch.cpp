@@ -31,6 +31,9 @@ HaltWatch::HaltWatch(Clock& clock, const std::vector<std::unique_ptr<Processor>>
       timer_(clock, [this] { look(); }) {}
 
 void HaltWatch::start() {
+  phase_ = Phase::kWatching;
+  interval_ = kFirstInterval;
+  patience_ = kFirstPatience;
   timer_.arm(clock_.now() + interval_);
 }
 
