@@ -87,7 +87,7 @@ constexpr unsigned long kCreation[] = {
     KVM_CREATE_VCPU,           KVM_CREATE_IRQCHIP,
     KVM_CREATE_PIT2,           KVM_SET_TSS_ADDR,
     KVM_SET_IDENTITY_MAP_ADDR, KVM_ENABLE_CAP,
-    KVM_SET_BOOT_CPU_ID,
+    KVM_SET_BOOT_CPU_ID,       KVM_X86_SETUP_MCE,
 #ifdef KVM_X86_SET_MSR_FILTER
     KVM_X86_SET_MSR_FILTER,
 #endif
