@@ -28,6 +28,7 @@ Result<Burst> TcgVcpu::execute(X86State& state, const BurstLimits& limits) {
   cpu_.lease = Cpu::Lease::kNone;
   cpu_.processors.code.leave(cpu_.code->number());
   cpu_.processors.exclusive.leave();
+  leave_dirty_log();
   return burst;
 }
 

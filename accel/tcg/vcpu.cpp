@@ -48,8 +48,7 @@ Result<Exit> TcgVcpu::run(Nanos deadline) {
   const Exit exit = run_blocks(deadline);
   cpu_.processors.code.leave(cpu_.code->number());
   cpu_.processors.exclusive.leave();
-  dirty_epoch_.store(kOutside);
-  dirty_epoch_.notify_all();
+  leave_dirty_log();
   return exit;
 }
 
@@ -206,6 +205,11 @@ void TcgVcpu::attend_dirty_log() {
     dirty_epoch_.store(epoch);
     dirty_epoch_.notify_all();
   }
+}
+
+void TcgVcpu::leave_dirty_log() {
+  dirty_epoch_.store(kOutside);
+  dirty_epoch_.notify_all();
 }
 
 void TcgVcpu::wait_for_dirty_log() {

@@ -41,6 +41,7 @@ class TcgVcpu final : public Vcpu {
   bool attend_traps(u32 wanted);
   void attend_start_up(u32 wanted);
   void attend_dirty_log();
+  void leave_dirty_log();
   void attend_memory();
   void attend_interrupt();
   void collect_nmi();

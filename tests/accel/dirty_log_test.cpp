@@ -271,6 +271,20 @@ TEST_P(GuestDirtyLog, NoPageIsLostWhileProcessorsWriteAndOthersCollect) {
   EXPECT_THAT(log().collect(), IsEmpty());
 }
 
+// A burst of instructions for another engine is a run too, and it ends.
+TEST_P(GuestDirtyLog, StartsAfterABurst) {
+  if (is_kvm()) GTEST_SKIP() << "only the interpreter executes bursts";
+  put(kProgram, {0x88, 0x07, 0x90, 0xf4});  // mov [edi], al; nop; hlt
+  X86State state = protected_mode();
+  state.gpr[kRdi] = 0x100000;
+  auto burst = vcpus[0]->execute(state, {.instructions = 2});
+  ASSERT_TRUE(burst) << burst.error().message;
+  log().start(ram.data(), ram.size());
+  state.rip = kProgram;
+  ASSERT_TRUE(vcpus[0]->execute(state, {.instructions = 2}));
+  EXPECT_THAT(log().collect(), ElementsAre(0x100));
+}
+
 TEST_P(GuestDirtyLog, NoPageIsLostWhenItsSlotGoes) {
   HostMemory other = make_ram(4 * kPageSize);
   auto region = Region::ram("other", other);
