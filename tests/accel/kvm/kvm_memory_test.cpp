@@ -69,11 +69,15 @@ TEST_F(KvmGuest, AnEditWhileTheGuestRunsIsSeenAndNothingInBetween) {
   ASSERT_TRUE(vcpu->set_state(state));
   std::thread editor([&] {
     auto one = Region::ram("first", first), two = Region::ram("second", second);
-    for (int i = 0; i < 40; ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    auto rom = Region::rom("third", first);
+    for (int i = 0; i < 1000; ++i) {  // as firmware does with the PAM registers
       AddressSpace::Edit edit(memory);
       edit.unmap(shown);
-      shown = edit.map({.start = 0x200000, .size = kPageSize, .region = i % 2 ? one : two});
+      shown = edit.map({.start = 0x200000,
+                        .size = kPageSize,
+                        .region = i % 3 == 0   ? one
+                                  : i % 3 == 1 ? two
+                                               : rom});
     }
     first.data()[0] = second.data()[0] = 2;
   });
@@ -82,6 +86,24 @@ TEST_F(KvmGuest, AnEditWhileTheGuestRunsIsSeenAndNothingInBetween) {
   EXPECT_EQ(vcpu->state().gpr[kRcx], 0u);
   vcpu.reset();
   accelerator.reset();  // before the memory goes
+}
+
+TEST(KvmSlots, MoreMemoryThanThereAreSlotsIsAnErrorThatSaysSo) {
+  HostMemory pages = anonymous_memory(8 * kPageSize);
+  auto region = Region::ram("pages", pages);
+  kvm::Gate gate;
+  DirtyLog log;
+  // No virtual machine behind it: the first slot is refused, and so is what does not fit.
+  for (u32 count : {0u, 4u}) {
+    kvm::Slots slots({.vm_fd = -1, .count = count, .readonly_possible = true}, gate, log,
+                     kvm::make_dirty_bitmaps(-1, false));
+    slots.memory_changed({}, FlatView({{0, kPageSize, region, 0}}));
+    ASSERT_FALSE(slots.health());
+    EXPECT_NE(slots.health().error().message.find(count == 0 ? "more than the 0 memory slots"
+                                                             : "KVM refuses memory slot 0 of 4"),
+              std::string::npos)
+        << slots.health().error().message;
+  }
 }
 
 TEST_F(KvmGuest, ADeviceMayEditTheAddressSpaceFromItsHandler) {
