@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <regex>
+#include <set>
 
 #include "tests/tree/source_tree.h"
 
@@ -100,6 +101,24 @@ TEST(Tree, PlatformsAreChosenByFileAndNotByThePreprocessor) {
                std::regex_search(line, condition);
       },
       "platform code stands in *_linux.cpp, *_bsd.cpp, *_posix.cpp");
+}
+
+// A sandboxed machine that is moved to KVM dies of a request that is not in its lists.
+TEST(Tree, EveryRequestToKvmIsInTheSandboxsLists) {
+  const std::regex request(
+      "\\bKVM_((GET|SET|CREATE|HAS|CHECK|CLEAR|RESET|ENABLE|SIGNAL|REINJECT|X86_SET|X86_SETUP)_"
+      "[A-Z0-9_]+|RUN|NMI|INTERRUPT|TRANSLATE|IRQFD|IOEVENTFD|IRQ_LINE|KVMCLOCK_CTRL)\\b");
+  std::set<std::string> listed, used;
+  for (const SourceFile& file : source_files()) {
+    if (file.path.rfind("accel/kvm/", 0) != 0 || file.path.find(".cpp") == file.path.npos) continue;
+    for (const std::string& line : file.lines) {
+      const std::sregex_iterator end;
+      for (std::sregex_iterator found(line.begin(), line.end(), request); found != end; ++found)
+        (file.path == "accel/kvm/requests.cpp" ? listed : used).insert(found->str());
+    }
+  }
+  EXPECT_GT(used.size(), 20u);
+  for (const std::string& name : used) EXPECT_TRUE(listed.count(name)) << name;
 }
 
 TEST(Tree, EveryRoomHasItsPage) {
