@@ -236,6 +236,7 @@ TEST_F(EventInterruptsTest, ConnectionsMoveToTheKernelAndBack) {
   kernel.take();
   events->disconnect(id);
   EXPECT_EQ(kernel.take(), "-24 x24 ");
+  ASSERT_TRUE(events->use(nullptr));  // before `kernel` goes
 }
 
 TEST_F(EventInterruptsTest, AKernelThatRefusesLeavesEverythingWithTheLoop) {
