@@ -55,7 +55,8 @@ void allow_for_libraries(FilterBuilder& filter) {
                          SCMP_SYS(membarrier),
                          SCMP_SYS(rseq),
                          SCMP_SYS(set_robust_list),
-                         SCMP_SYS(getrusage)})
+                         SCMP_SYS(getrusage),
+                         SCMP_SYS(sysinfo)})  // by qsort(), which asks how much memory there is
     filter.allow(call);
   filter.allow(SCMP_SYS(tgkill), {When::masked(0, kLow, static_cast<u64>(::getpid()))});
   filter.allow(SCMP_SYS(newfstatat), {When::masked(3, AT_EMPTY_PATH, AT_EMPTY_PATH)});

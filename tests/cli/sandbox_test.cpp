@@ -86,6 +86,16 @@ TEST_P(SandboxRun, LogTraceResultAndAFileForTheConsoleAreWritten) {
   EXPECT_EQ(scratch.entries(), 5u) << "guest, log, trace, result, console: nothing temporary";
 }
 
+// The first line asked for sysinfo(2), by way of qsort(), and ended the run.
+TEST_P(SandboxRun, InstructionsAreTracedWithTheirDisassembly) {
+  const Finished run = run_kite(words({"--trace", "cpu=" + scratch.path("trace")},
+                                      guest::print("hello\n") + guest::power_off()));
+  EXPECT_EQ(run.status, 0) << run.err;
+  if (std::string_view(GetParam()) != "tcg") return;  // only the interpreter traces instructions
+  EXPECT_NE(ScratchDirectory::contents(scratch.path("trace")).find(" out dx, "),
+            std::string::npos);
+}
+
 TEST_P(SandboxRun, EndsOfEveryKindWork) {
   EXPECT_EQ(run_kite(words({"--timeout", "0.2"}, guest::spin())).status, 102);
   EXPECT_EQ(run_kite(words({}, guest::pvpanic())).status, 100);
