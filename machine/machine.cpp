@@ -5,6 +5,7 @@
 
 #include <chrono>
 
+#include "accel/tcg/tcg.h"
 #include "base/heap.h"
 #include "base/log.h"
 #include "firmware/selftest.h"
@@ -65,6 +66,7 @@ Result<> FullMachine::build() {
                                                            : std::string_view(config_.cpu)));
   choice_ = KITE_TRY(choose_accelerator(config_.accel, outside_.accelerators, config_.cpus));
   KITE_CHECK(choose_sandbox());
+  prepare_tcg_trace();
   KITE_CHECK(open_consoles());
   KITE_CHECK(allocate_memory());
   engines_ = KITE_TRY(Engines::create(

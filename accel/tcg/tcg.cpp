@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <mutex>
 
+#include "accel/tcg/disassembler.h"
 #include "accel/tcg/vcpu.h"
+#include "base/trace.h"
 #include "memory/dirty_log.h"
 
 namespace kite {
@@ -90,6 +92,10 @@ const AcceleratorKind& tcg_kind() {
   static const AcceleratorKind kind{"tcg", "Kite's own engine, on every host", &always_usable,
                                     &create, &most_cpus};
   return kind;
+}
+
+void prepare_tcg_trace() {
+  if (trace::enabled(trace::Category::kCpu)) tcg::load_disassembler();
 }
 
 }  // namespace kite

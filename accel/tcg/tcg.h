@@ -7,4 +7,7 @@ namespace kite {
 
 const AcceleratorKind& tcg_kind();
 
+// Loads what `--trace cpu` needs, if that is on. Before a sandbox closes.
+void prepare_tcg_trace();
+
 }  // namespace kite
