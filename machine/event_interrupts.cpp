@@ -1,5 +1,7 @@
 #include "machine/event_interrupts.h"
 
+#include <atomic>
+
 namespace kite {
 
 struct MachineEventInterrupts::Connection {
@@ -21,7 +23,8 @@ struct MachineEventInterrupts::State : std::enable_shared_from_this<State> {
 
   EventLoop& loop;
   const Controllers controllers;
-  std::mutex mutex;  // guards everything below
+  std::atomic<bool> has_levels{false};  // stays: whether ended() can concern anybody
+  std::mutex mutex;                     // guards everything below
   std::map<Id, Connection> connections;
   Id next_id = 1;
   InterruptEvents* kernel = nullptr;
@@ -113,6 +116,7 @@ MachineEventInterrupts::~MachineEventInterrupts() {
 Result<EventInterrupts::Id> MachineEventInterrupts::connect(Connection connection) {
   if (!connection.message && connection.wire >= InterruptChips::kInterrupts)
     return fail(ErrorKind::kInternal, "there is no interrupt wire {}", connection.wire);
+  if (connection.resample) state_->has_levels.store(true);
   std::lock_guard lock(state_->mutex);
   const Id id = state_->next_id++;
   Connection& placed = state_->connections[id] = std::move(connection);
@@ -168,6 +172,7 @@ void MachineEventInterrupts::disconnect(Id id) {
 }
 
 void MachineEventInterrupts::ended(unsigned wire) {
+  if (!state_->has_levels.load()) return;
   std::lock_guard lock(state_->mutex);
   if (state_->kernel) return;
   const bool was_up = state_->asserted(wire);

@@ -31,6 +31,7 @@ std::string signal_name(int signal) {
 
 FullMachine::~FullMachine() {
   for (auto& processor : processors_) processor->thread().detach();
+  if (events_) give_events_to(nullptr);  // before the accelerator goes
 }
 
 Outcome FullMachine::run() {
@@ -104,6 +105,7 @@ void FullMachine::restart() {
   control_.reset_begins();
   if (control_.ending()) return loop_->stop();  // it came while the vCPUs were on their way
   resets_++;
+  give_events_to(nullptr);
   interrupts_.come_back_empty();
   chips_.reset();
   if (Result<> entered = enter_boot_program(); !entered) return control_.fail(entered.error());

@@ -14,6 +14,7 @@
 
 #include "machine/boot_program.h"
 #include "machine/console_watch.h"
+#include "machine/event_interrupts.h"
 #include "machine/halt_watch.h"
 #include "machine/machine.h"
 #include "machine/machine_build.h"
@@ -45,6 +46,10 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
   Result<> open_consoles();
   Result<> allocate_memory();
   Result<> build_board();
+  void make_event_interrupts();
+  void wire_ends_of_interrupts();
+  // Null: the loop serves them.
+  void give_events_to(InterruptChips* chips);
   Result<> create_processors();
   Result<> enter_boot_program();
   std::string accelerator_words() const;
@@ -110,6 +115,7 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
   PortSpace ports_;
   FirmwareFacts firmware_;
   BoardInterrupts interrupts_;
+  std::unique_ptr<MachineEventInterrupts> events_;
   std::vector<std::unique_ptr<Processor>> processors_;
   ChipSet chips_;
   std::unique_ptr<Engines> engines_;

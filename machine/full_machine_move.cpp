@@ -55,6 +55,7 @@ std::vector<X86State> FullMachine::states_for_move() {
 // Every register of the interrupt controllers is the board's afterwards.
 Result<std::vector<X86State>> FullMachine::leave_accelerator() {
   if (chips() == nullptr) return states_for_move();
+  give_events_to(nullptr);
   const ChipStates fetched = KITE_TRY(interrupts_.fetch());
   std::vector<X86State> states = states_for_move();
   interrupts_.come_back(fetched, states);
@@ -72,6 +73,7 @@ Result<> FullMachine::enter_accelerator(const AcceleratorKind& kind, std::vector
     entered = vcpus_[i]->move(kind.name, *vcpu, states[i]);
   }
   if (entered && next.chips() != nullptr) entered = interrupts_.move_away(*next.chips());
+  if (entered && next.chips() != nullptr) give_events_to(next.chips());
   if (entered) choice_.kind = &kind;
   if (!entered && next.chips() != nullptr) interrupts_.take_local_apics(states);
   return entered;

@@ -9,6 +9,7 @@
 #include "base/heap.h"
 #include "base/log.h"
 #include "firmware/selftest.h"
+#include "machine/boards/addresses.h"
 #include "machine/boards/board.h"
 #include "machine/full_machine.h"
 #include "machine/sandbox.h"
@@ -69,10 +70,10 @@ Result<> FullMachine::build() {
   prepare_tcg_trace();
   KITE_CHECK(open_consoles());
   KITE_CHECK(allocate_memory());
-  engines_ = KITE_TRY(Engines::create(
-      {memory_, ports_, clock_, cpu_model_, unix_time_now() - clock_.now(), config_.cpus,
-       KITE_TRY(accelerator_options())},
-      outside_.accelerators, *choice_.kind));
+  engines_ =
+      KITE_TRY(Engines::create({memory_, ports_, clock_, cpu_model_, unix_time_now() - clock_.now(),
+                                config_.cpus, KITE_TRY(accelerator_options())},
+                               outside_.accelerators, *choice_.kind));
   KITE_CHECK(build_board());
   KITE_CHECK(create_processors());
   return enter_boot_program();
@@ -144,6 +145,28 @@ Result<> FullMachine::allocate_memory() {
   return {};
 }
 
+void FullMachine::make_event_interrupts() {
+  events_ = std::make_unique<MachineEventInterrupts>(
+      *loop_,
+      MachineEventInterrupts::Controllers{
+          .set_wire = [this](unsigned wire, bool level) { interrupts_.set(wire, level); },
+          .send_message = [this](u64 address, u32 data) { interrupts_.send_msi(address, data); }});
+}
+
+void FullMachine::give_events_to(InterruptChips* chips) {
+  Result<> given = events_->use(chips ? chips->events() : nullptr);
+  if (!given) log::warning("{}: the I/O loop does it", given.error().message);
+}
+
+// ISA wire 0 is input 2 of the I/O APIC, and nothing is input 0 (see BoardInterrupts::set).
+void FullMachine::wire_ends_of_interrupts() {
+  if (!interrupts_.chips.pic || !interrupts_.chips.io_apic) return;
+  interrupts_.chips.pic->on_end_of_interrupt([this](unsigned irq) { events_->ended(irq); });
+  interrupts_.chips.io_apic->on_end_of_interrupt([this](unsigned input) {
+    if (input != irq::kTimer) events_->ended(input == irq::kTimerInput ? irq::kTimer : input);
+  });
+}
+
 Result<> FullMachine::build_board() {
   const Board* board = KITE_TRY(find_board(config_.machine));
   VcpuThread::Owner& owner = *this;
@@ -152,9 +175,12 @@ Result<> FullMachine::build_board() {
     processors_.push_back(std::make_unique<Processor>(index, owner, std::move(name)));
     processors_.back()->thread().run_on(config_.affinity.of(index));
   }
+  make_event_interrupts();
   MachineBuild build({config_, cpu_model_, clock_, control_, memory_, ports_, ram_, processors_,
-                      chips_, *serial_, *debug_backend_, firmware_, interrupts_});
-  return board->build(build);
+                      chips_, *serial_, *debug_backend_, firmware_, interrupts_, *events_});
+  KITE_CHECK(board->build(build));
+  wire_ends_of_interrupts();
+  return {};
 }
 
 Result<> FullMachine::create_processors() {
@@ -185,7 +211,10 @@ Result<> FullMachine::enter_boot_program() {
   if (away) interrupts_.put_local_apics(states);
   for (std::size_t index = 0; index < vcpus_.size(); index++)
     KITE_CHECK(vcpus_[index]->set_state(states[index]));
-  return away ? interrupts_.move_away(*away) : Result<>();
+  if (!away) return {};
+  KITE_CHECK(interrupts_.move_away(*away));
+  give_events_to(away);
+  return {};
 }
 
 // The others wait for SIPI.
@@ -204,7 +233,8 @@ std::vector<X86State> FullMachine::entry_states(const X86State& boot_processor) 
 std::string FullMachine::accelerator_words() const {
   std::string words(choice_.kind->name);
   if (choice_.kind->name == "kvm")
-    words += engines_->made(choice_.kind->name)->chips() ? ",kernel-irqchip=on" : ",kernel-irqchip=off";
+    words +=
+        engines_->made(choice_.kind->name)->chips() ? ",kernel-irqchip=on" : ",kernel-irqchip=off";
   return words;
 }
 

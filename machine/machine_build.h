@@ -11,6 +11,7 @@
 #include "base/event_loop.h"
 #include "devices/device.h"
 #include "devices/host/char_backend.h"
+#include "devices/irq/event_interrupts.h"
 #include "firmware/acpi.h"
 #include "firmware/e820.h"
 #include "machine/board_interrupts.h"
@@ -79,6 +80,7 @@ class MachineBuild {
     CharBackend& debug_console;
     FirmwareFacts& firmware;
     BoardInterrupts& interrupts;
+    EventInterrupts& event_interrupts;
   };
   explicit MachineBuild(const Surroundings& surroundings)
       : at_(surroundings), edit_(surroundings.memory) {}
@@ -91,6 +93,8 @@ class MachineBuild {
   CharBackend& debug_console() { return at_.debug_console; }
   FirmwareFacts& firmware() { return at_.firmware; }
   BoardInterrupts& interrupts() { return at_.interrupts; }
+  // For devices whose interrupts come by descriptor.
+  EventInterrupts& event_interrupts() { return at_.event_interrupts; }
 
   AddressSpace& memory() { return at_.memory; }
   const HostMemory& ram_memory() const { return at_.ram; }
