@@ -60,7 +60,7 @@ class KvmVcpu : public Vcpu {
   // vcpu_state.cpp
   Result<> load_state(const X86State& state);
   Result<> write_tsc(const X86State& state);
-  void forget_run_page(const X86State& state);
+  void renew_run_page(const X86State& state);
 
   // vcpu.cpp: the loop. An optional Exit that is set leaves run().
   using Step = Result<std::optional<Exit>>;

@@ -47,7 +47,7 @@ Result<> KvmVcpu::load_state(const X86State& state) {
   const ApicRegisters apic = apic_registers(state);
   KITE_CHECK(transfer_.write(state, &apic, true));
   if (!apic_in_kernel()) mp_state_ = state.mp_state;
-  forget_run_page(state);
+  renew_run_page(state);
   return {};
 }
 
@@ -63,10 +63,13 @@ Result<> KvmVcpu::write_tsc(const X86State& state) {
   return {};
 }
 
-// What it says of the guest, KVM_RUN says again.
-void KvmVcpu::forget_run_page(const X86State& state) {
+// What KVM_RUN said of the guest before. An interrupt that ends a HLT must be on its way before the
+// guest goes on: a KVM that interprets executes some instructions until it looks for the window.
+void KvmVcpu::renew_run_page(const X86State& state) {
+  const PendingEvents& pending = state.pending;
   run_.if_flag = (state.rflags & rflags::kIf) != 0;
-  run_.ready_for_interrupt_injection = 0;
+  run_.ready_for_interrupt_injection = run_.if_flag && !pending.exception && !pending.nmi &&
+                                       !pending.sti_shadow && !pending.mov_ss_shadow;
   if (config_.interrupts) interrupt_.store(true);
 }
 
@@ -87,7 +90,7 @@ Result<> KvmVcpu::take_back(const X86State& lent, const X86State& now, bool flus
   // The guest moved its counter: by as much as it changed IA32_TSC_ADJUST (SDM 3B 17.17.3).
   if (now.tsc_adjust != lent.tsc_adjust)
     write_msr(fd_.get(), msr::kTsc, guest_tsc() + (now.tsc_adjust - lent.tsc_adjust));
-  forget_run_page(now);
+  renew_run_page(now);
   if (!apic_in_kernel()) mp_state_ = now.mp_state;
   if (!apic_in_kernel() || now.mp_state == lent.mp_state) return {};
   return write_apic(now);

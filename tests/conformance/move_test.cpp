@@ -66,7 +66,8 @@ class Mover {
 
 TEST(Moving, AGuestDoesNotNoticeThatItIsMovedToAndFro) {
   if (std::string why = why_no_kvm(); !why.empty()) GTEST_SKIP() << why;
-  const MachineConfig config = config_for("moved", "kvm,kernel-irqchip=off");
+  MachineConfig config = config_for("moved", "kvm,kernel-irqchip=off");
+  config.debug_console = {.kind = CharConfig::Kind::kStdio, .path = {}, .host = {}};
   if (!fs::exists(config.kernel)) GTEST_SKIP() << "built without a compiler for x86-64 guests";
   auto machine = Machine::create(config);
   ASSERT_TRUE(machine) << machine.error().message;

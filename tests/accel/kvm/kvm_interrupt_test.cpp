@@ -55,6 +55,19 @@ TEST_F(KvmInterrupts, AnInterruptEndsHlt) {
   EXPECT_EQ(vcpu->state().rip, kProgram + 4);
 }
 
+// A guest that was moved here in HLT woke without its interrupt: CLI ran first.
+TEST_F(KvmInterrupts, AnInterruptEndsTheHltOfAStateThatWasSetBeforeAnythingElseRuns) {
+  put_handlers();
+  put(kProgram, {0xfa, 0xb0, 0x07, 0xf4});  // cli; mov al, 7; hlt
+  X86State state = real_mode();
+  state.rflags |= rflags::kIf;
+  state.gpr[kRax] = 3;
+  state.mp_state = MpState::kHalted;
+  interrupts.waiting = 1;
+  run_to_halt(state);
+  EXPECT_EQ(port_recorder.seen, (std::vector<Access>{{true, 0, 3, 1}}));
+}
+
 TEST_F(KvmInterrupts, AnNmiEndsHltWithInterruptsOff) {
   put_handlers();
   put(kProgram, {0xfa, 0xf4, 0xf4});
