@@ -84,8 +84,9 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
   std::vector<X86State> states_for_move();
   Result<std::vector<X86State>> leave_accelerator();
   Result<> enter_accelerator(const AcceleratorKind& kind, std::vector<X86State> states);
+  Result<> change_accelerator(const AcceleratorKind& to);
   // The interrupt controllers that the accelerator in use has, or null.
-  InterruptChips* chips() { return engines_->made(choice_.kind->name)->chips(); }
+  InterruptChips* chips() const { return engines_->made(choice_.kind->name)->chips(); }
 
   // VcpuThread::Owner, on vCPU threads.
   Result<> vcpu_starts(VcpuThread& vcpu) override;

@@ -56,44 +56,59 @@ std::vector<X86State> FullMachine::states_for_move() {
 Result<std::vector<X86State>> FullMachine::leave_accelerator() {
   if (chips() == nullptr) return states_for_move();
   give_events_to(nullptr);
-  const ChipStates fetched = KITE_TRY(interrupts_.fetch());
+  Result<ChipStates> fetched = interrupts_.fetch();
+  if (!fetched) {
+    give_events_to(chips());
+    return tl::unexpected<Error>(std::move(fetched).error());
+  }
   std::vector<X86State> states = states_for_move();
-  interrupts_.come_back(fetched, states);
+  interrupts_.come_back(*fetched, states);
   return states;
 }
 
 // On an error the board has its registers back.
 Result<> FullMachine::enter_accelerator(const AcceleratorKind& kind, std::vector<X86State> states) {
   Accelerator& next = *engines_->made(kind.name);
+  InterruptChips* away = next.chips();
   next.forget_derived();
-  if (next.chips() != nullptr) interrupts_.put_local_apics(states);
+  if (away != nullptr) interrupts_.put_local_apics(states);
   Result<> entered;
   for (std::size_t i = 0; i < vcpus_.size() && entered; ++i) {
     Vcpu* vcpu = KITE_TRY(engines_->find(kind.name, static_cast<u32>(i)));
     entered = vcpus_[i]->move(kind.name, *vcpu, states[i]);
   }
-  if (entered && next.chips() != nullptr) entered = interrupts_.move_away(*next.chips());
-  if (entered && next.chips() != nullptr) give_events_to(next.chips());
-  if (entered) choice_.kind = &kind;
-  if (!entered && next.chips() != nullptr) interrupts_.take_local_apics(states);
+  if (entered && away != nullptr) entered = interrupts_.move_away(*away);
+  if (!entered) {
+    if (away != nullptr) interrupts_.take_local_apics(states);
+    return entered;
+  }
+  if (away != nullptr) give_events_to(away);
+  choice_.kind = &kind;
+  return entered;
+}
+
+// On an error the machine is where it was, or at its end if it cannot go back either.
+Result<> FullMachine::change_accelerator(const AcceleratorKind& to) {
+  const AcceleratorKind& from = *choice_.kind;
+  const std::vector<X86State> states = KITE_TRY(leave_accelerator());
+  Result<> entered = enter_accelerator(to, states);
+  if (entered) return entered;
+  if (Result<> back = enter_accelerator(from, states); !back) control_.fail(back.error());
   return entered;
 }
 
 Result<> FullMachine::move_to(std::string_view accelerator) {
-  const AcceleratorKind& from = *choice_.kind;
-  if (accelerator == from.name) return {};
+  const std::string_view from = choice_.kind->name;
+  if (accelerator == from) return {};
   const auto kinds = outside_.accelerators;
   const auto kind = std::ranges::find(kinds, accelerator, &AcceleratorKind::name);
   if (kind == kinds.end())
     return fail(ErrorKind::kUnavailable, "{} is not part of this build", accelerator);
   KITE_CHECK(prepare_move(**kind));
   park_vcpus();
-  const std::vector<X86State> states = KITE_TRY(leave_accelerator());
-  Result<> moved = enter_accelerator(**kind, states);
-  if (!moved) {
-    KITE_CHECK(enter_accelerator(from, states));
-  } else {
-    choice_.reason = fmt::format("moved from {}", from.name);
+  Result<> moved = change_accelerator(**kind);
+  if (moved) {
+    choice_.reason = fmt::format("moved from {}", from);
     log::info("the machine goes on in {}", accelerator);
   }
   watch_halts();

@@ -232,9 +232,7 @@ std::vector<X86State> FullMachine::entry_states(const X86State& boot_processor) 
 // As `--accel` takes it.
 std::string FullMachine::accelerator_words() const {
   std::string words(choice_.kind->name);
-  if (choice_.kind->name == "kvm")
-    words +=
-        engines_->made(choice_.kind->name)->chips() ? ",kernel-irqchip=on" : ",kernel-irqchip=off";
+  if (choice_.kind->name == "kvm") words += chips() ? ",kernel-irqchip=on" : ",kernel-irqchip=off";
   return words;
 }
 

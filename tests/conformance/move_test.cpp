@@ -64,9 +64,9 @@ class Mover {
   std::thread thread_;
 };
 
-TEST(Moving, AGuestDoesNotNoticeThatItIsMovedToAndFro) {
+void expect_moves_unnoticed(const std::string& accelerator) {
   if (std::string why = why_no_kvm(); !why.empty()) GTEST_SKIP() << why;
-  MachineConfig config = config_for("moved", "kvm,kernel-irqchip=off");
+  MachineConfig config = config_for("moved", accelerator);
   config.debug_console = {.kind = CharConfig::Kind::kStdio, .path = {}, .host = {}};
   if (!fs::exists(config.kernel)) GTEST_SKIP() << "built without a compiler for x86-64 guests";
   auto machine = Machine::create(config);
@@ -77,6 +77,15 @@ TEST(Moving, AGuestDoesNotNoticeThatItIsMovedToAndFro) {
   EXPECT_EQ(outcome.status, 1) << describe(outcome);
   EXPECT_EQ(mover.failure, "");
   EXPECT_GT(mover.moves, 1);
+}
+
+TEST(Moving, AGuestDoesNotNoticeThatItIsMovedToAndFro) {
+  expect_moves_unnoticed("kvm,kernel-irqchip=off");
+}
+
+// With KVM's own, where the host has them.
+TEST(Moving, AGuestDoesNotNoticeThatItsInterruptControllersMove) {
+  expect_moves_unnoticed("kvm");
 }
 
 TEST(Moving, WhatTheOtherAcceleratorLacksIsSaidAndTheMachineGoesOn) {
