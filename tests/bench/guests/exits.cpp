@@ -2,6 +2,7 @@
 // "NAME|HUNDREDTHS|exits" lines on COM1, where HUNDREDTHS counts hundredths of a microsecond an
 // exit takes.
 #include "firmware/selftest/runtime/guest.h"
+#include "tests/bench/guests/tsc_by_pit.h"
 
 using namespace guest;
 
@@ -39,21 +40,6 @@ constexpr Class kClasses[] = {{"port write", port_writes},
                               {"register write", register_writes},
                               {"register read", register_reads}};
 
-// Counted against the PIT's channel 0.
-u64 find_tsc_hz() {
-  const auto counter = [] {
-    out8(0x43, 0);
-    const u32 low = in8(0x40);
-    return static_cast<u16>(0xffff - (in8(0x40) << 8 | low));
-  };
-  out8(0x43, 0x34), out8(0x40, 0), out8(0x40, 0);
-  const u16 start = counter();
-  const u64 tsc_start = tsc();
-  u16 elapsed = 0;
-  while (elapsed < 30'000) elapsed = static_cast<u16>(counter() - start);
-  return (tsc() - tsc_start) * 1'193'182 / elapsed;
-}
-
 void measure(const Class& of) {
   u64 best = ~0ull;
   for (u32 batch = 0; batch < kBatches; ++batch) {
@@ -72,7 +58,7 @@ void measure(const Class& of) {
 
 int guest_main() {
   console_port = 0x3f8;
-  tsc_hz = find_tsc_hz();
+  tsc_hz = tsc_hz_by_pit();
   for (const Class& each : kClasses) measure(each);
   print("end\n");
   return 0;

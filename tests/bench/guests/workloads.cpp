@@ -1,6 +1,7 @@
 // Instructions per second, one class of work after the other. Prints "NAME HUNDREDTHS UNIT" lines
 // on COM1, where HUNDREDTHS counts hundredths of a million (of UNIT) a second.
 #include "firmware/selftest/runtime/guest.h"
+#include "tests/bench/guests/tsc_by_pit.h"
 
 using namespace guest;
 
@@ -159,17 +160,7 @@ u64 find_tsc_hz() {
     const Cpuid leaf = cpuid(0x15);
     if (leaf.eax && leaf.ebx && leaf.ecx) return static_cast<u64>(leaf.ecx) * leaf.ebx / leaf.eax;
   }
-  const auto counter = [] {
-    out8(0x43, 0);
-    const u32 low = in8(0x40);
-    return static_cast<u16>(0xffff - (in8(0x40) << 8 | low));
-  };
-  out8(0x43, 0x34), out8(0x40, 0), out8(0x40, 0);
-  const u16 start = counter();
-  const u64 tsc_start = tsc();
-  u16 elapsed = 0;
-  while (elapsed < 30'000) elapsed = static_cast<u16>(counter() - start);
-  return (tsc() - tsc_start) * 1'193'182 / elapsed;
+  return tsc_hz_by_pit();
 }
 
 void measure(const Workload& workload) {
