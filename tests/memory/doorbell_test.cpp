@@ -132,10 +132,12 @@ TEST_F(Doorbells, EveryStoreArrivesOnceWhileTheyComeGoAndMove) {
   map(0x10000);
   ASSERT_TRUE(ports.map("chip", 0x300, 8, chip));
   std::atomic<bool> done{false};
+  u64 rung = 0;
   std::thread guest([&] {
     for (u64 i = 0; i < kStores; ++i) {
       space.write_value(0x10050, i, 4);
       ports.out(0x300, 1, 4);
+      if (i % 512 == 0) rung += bell->take();  // before a pipe is full, which counts no more
     }
     done = true;
   });
@@ -149,7 +151,7 @@ TEST_F(Doorbells, EveryStoreArrivesOnceWhileTheyComeGoAndMove) {
     edit.remove_doorbell(added);
   }
   guest.join();
-  EXPECT_EQ(bell->take() + chip.writes, 2 * kStores);
+  EXPECT_EQ(rung + bell->take() + chip.writes, 2 * kStores);
 }
 
 }  // namespace
