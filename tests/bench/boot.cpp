@@ -10,6 +10,7 @@
 #include "tests/bench/measurements.h"
 #include "tests/boot/initramfs.h"
 #include "tests/boot/linux_guest.h"
+#include "tests/paths.h"
 
 namespace kite::bench {
 namespace {
@@ -19,7 +20,7 @@ const std::string kAppend = "console=ttyS0 panic=-1 quiet -- poweroff";
 
 // The boot tests' /init with a megabyte behind it.
 std::string make_initramfs() {
-  std::ifstream file(KITE_BOOT_INIT, std::ios::binary);
+  std::ifstream file(paths::kBootInit, std::ios::binary);
   std::stringstream bytes;
   bytes << file.rdbuf();
   std::string program = bytes.str();
@@ -56,7 +57,7 @@ std::string measure_boot(const Options& options) {
   std::vector<double> ours, theirs;
   for (int round = 0; round < options.rounds; ++round) {
     add_run("kite",
-            {KITE_PROGRAM, "run", "--accel", "tcg", "--memory", "512M", "--timeout",
+            {paths::kProgram, "run", "--accel", "tcg", "--memory", "512M", "--timeout",
              std::to_string(kLimit), "--initrd", initramfs, "--append", kAppend, kernel},
             ours);
     if (!have_qemu()) continue;

@@ -9,6 +9,7 @@
 
 #include "tests/bench/measurements.h"
 #include "tests/boot/program_run.h"
+#include "tests/paths.h"
 
 namespace kite::bench {
 namespace {
@@ -73,12 +74,12 @@ std::string markdown(const std::vector<std::string>& classes, const std::vector<
 std::string measure_exits(const Options& options) {
   std::string text = "### Exits\n\n";
   if (accelerators().back() != "kvm") return text + "Not measured: no KVM here.\n\n";
-  const std::string image = KITE_BENCH_GUESTS "/exits.elf";
+  const std::string image = std::string(paths::kBenchGuests) + "/exits.elf";
   std::vector<Column> columns;
   for (const char* chips : {"on", "off"}) {
     const std::string where = std::string(chips) == "on" ? "chips in KVM" : "chips outside";
     columns.push_back({"Kite, " + where,
-                       {KITE_PROGRAM, "run", "--accel", fmt::format("kvm,kernel-irqchip={}", chips),
+                       {paths::kProgram, "run", "--accel", fmt::format("kvm,kernel-irqchip={}", chips),
                         "--memory", "64M", "--timeout", "100", image},
                        {}});
     if (have_qemu())

@@ -9,11 +9,12 @@
 #include <vector>
 
 #include "tests/bench/measurements.h"
+#include "tests/paths.h"
 
 namespace kite::bench {
 namespace {
 
-constexpr const char* kReport = KITE_SOURCE_DIR "/docs/performance.md";
+const std::string kReport = std::string(paths::kSource) + "/docs/performance.md";
 const std::string kHeading = "## Measured\n";
 
 struct Part {

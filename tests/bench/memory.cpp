@@ -15,6 +15,7 @@
 #include "tests/bench/measurements.h"
 #include "tests/boot/linux_guest.h"
 #include "tests/boot/program_run.h"
+#include "tests/paths.h"
 
 namespace kite::bench {
 namespace {
@@ -64,7 +65,7 @@ std::string calls_per_second(pid_t process) {
 class Idle {
  public:
   Idle(const std::string& console, std::vector<std::string> words) : console_(console) {
-    words.insert(words.begin(), {KITE_PROGRAM, "run", "--memory", "512M", "--timeout", "200",
+    words.insert(words.begin(), {paths::kProgram, "run", "--memory", "512M", "--timeout", "200",
                                  "--serial", "file:" + console});
     process_ = fork();
     if (process_ != 0) return;
@@ -73,7 +74,7 @@ class Idle {
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
-    execv(KITE_PROGRAM, arguments.data());
+    execv(paths::kProgram, arguments.data());
     _exit(127);
   }
   ~Idle() {
@@ -131,7 +132,7 @@ std::string measure_memory(const Options&) {
   const std::string console = initramfs + ".console";
   for (const std::string& accelerator : accelerators())
     text += row("waiting program, " + accelerator, "x", console,
-                {"--accel", accelerator, KITE_BENCH_GUESTS "/idle.elf"});
+                {"--accel", accelerator, std::string(paths::kBenchGuests) + "/idle.elf"});
   const std::string kernel = test::find_kernel(test::Kernel::kCloud);
   if (!kernel.empty())
     text += row("Debian's cloud kernel in user space, tcg", "user space is there", console,

@@ -6,6 +6,7 @@
 
 #include "tests/bench/measurements.h"
 #include "tests/boot/program_run.h"
+#include "tests/paths.h"
 
 namespace kite::bench {
 namespace {
@@ -15,8 +16,8 @@ constexpr unsigned kCounts[] = {1, 2};
 // Millions of instructions a second, of all processors together; 0 if the run failed.
 double run_with(unsigned cpus) {
   const test::ProgramRun run = test::run_program(
-      {KITE_PROGRAM, "run", "--accel", "tcg", "--cpus", std::to_string(cpus), "--memory", "64M",
-       "--timeout", "100", KITE_BENCH_GUESTS "/processors.elf"},
+      {paths::kProgram, "run", "--accel", "tcg", "--cpus", std::to_string(cpus), "--memory", "64M",
+       "--timeout", "100", std::string(paths::kBenchGuests) + "/processors.elf"},
       120);
   const auto bar = run.out.find("integer|");
   if (bar == run.out.npos || run.out.find("end") == run.out.npos) {

@@ -8,6 +8,7 @@
 
 #include "tests/bench/measurements.h"
 #include "tests/boot/program_run.h"
+#include "tests/paths.h"
 
 namespace kite::bench {
 namespace {
@@ -62,11 +63,11 @@ std::string markdown(const Table& table) {
 }  // namespace
 
 std::string measure_speed(const Options& options) {
-  const std::string image = KITE_BENCH_GUESTS "/workloads.elf";
+  const std::string image = std::string(paths::kBenchGuests) + "/workloads.elf";
   Table table;
   for (const std::string& accelerator : accelerators())
     table.columns.push_back({"Kite, " + accelerator,
-                             {KITE_PROGRAM, "run", "--accel", accelerator, "--memory", "64M",
+                             {paths::kProgram, "run", "--accel", accelerator, "--memory", "64M",
                               "--timeout", "100", image},
                              {}});
   if (have_qemu())

@@ -6,6 +6,7 @@
 
 #include "tests/bench/measurements.h"
 #include "tests/boot/program_run.h"
+#include "tests/paths.h"
 
 namespace kite::bench {
 namespace {
@@ -26,7 +27,7 @@ std::vector<double> milliseconds(const std::vector<std::string>& words) {
 }  // namespace
 
 std::string measure_start(const Options&) {
-  const std::string image = KITE_BENCH_GUESTS "/first_instruction.elf";
+  const std::string image = std::string(paths::kBenchGuests) + "/first_instruction.elf";
   std::string text = fmt::format(
       "### Start-up\n\nFrom exec to the letter that a guest's first instructions write, on Kite's "
       "stdout; milliseconds, the best of {} runs and their median, sandbox included.\n\n| | 128 MB "
@@ -36,7 +37,7 @@ std::string measure_start(const Options&) {
   for (const std::string& accelerator : accelerators()) {
     text += fmt::format("| Kite, {} |", accelerator);
     for (const char* memory : {"128M", "512M", "4G"}) {
-      std::vector<double> times = milliseconds({KITE_PROGRAM, "run", "--accel", accelerator,
+      std::vector<double> times = milliseconds({paths::kProgram, "run", "--accel", accelerator,
                                                 "--memory", memory, "--timeout", "10", image});
       const double best = times.empty() ? 0 : *std::min_element(times.begin(), times.end());
       text += fmt::format(" {:.1f} ({:.1f}) |", best, median(times));

@@ -8,6 +8,7 @@
 
 #include "base/types.h"
 #include "tests/boot/linux_guest.h"
+#include "tests/paths.h"
 
 namespace kite::test {
 namespace {
@@ -29,7 +30,7 @@ std::string words_of(const ProgramRun& run) {
 ProgramRun run_until(const std::string& expected, std::vector<std::string> options,
                      const std::vector<Reply>& replies = {}) {
   constexpr int kLimit = 250;
-  std::vector<std::string> words = {KITE_PROGRAM, "run",       "--accel",
+  std::vector<std::string> words = {paths::kProgram, "run",       "--accel",
                                     "tcg",        "--timeout", std::to_string(kLimit)};
   if (!expected.empty()) words.insert(words.end(), {"--expect", expected});
   words.insert(words.end(), options.begin(), options.end());

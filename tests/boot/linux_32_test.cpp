@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "tests/boot/linux_guest.h"
+#include "tests/paths.h"
 
 namespace kite::test {
 namespace {
@@ -43,18 +44,18 @@ TEST_P(Linux32, BusyboxForI386RunsAScriptAndPowersOff) {
 
 // Also without a guest: what it expects is what the host's kernel and processor do.
 TEST(Linux32Checks, HoldOnTheHostToo) {
-  if (!std::filesystem::exists(KITE_BOOT_CHECK_32))
-    GTEST_SKIP() << "built without a compiler for x86-64 guests: " KITE_BOOT_CHECK_32;
-  const ProgramRun run = run_program({KITE_BOOT_CHECK_32}, 60);
+  if (!std::filesystem::exists(paths::kBootCheck32))
+    GTEST_SKIP() << "built without a compiler for x86-64 guests: " << paths::kBootCheck32;
+  const ProgramRun run = run_program({paths::kBootCheck32}, 60);
   if (run.out.empty())
     GTEST_SKIP() << "this host runs no 32-bit programs (status " << run.status << ")";
   EXPECT_THAT(run.out, HasSubstr(" 0 failed")) << run.err;
 }
 
 TEST_P(Linux32Program, ChecksPass) {
-  if (!std::filesystem::exists(KITE_BOOT_CHECK_32))
-    GTEST_SKIP() << "built without a compiler for x86-64 guests: " KITE_BOOT_CHECK_32;
-  const ProgramRun run = boot({.kernel = GetParam(), .init = KITE_BOOT_CHECK_32});
+  if (!std::filesystem::exists(paths::kBootCheck32))
+    GTEST_SKIP() << "built without a compiler for x86-64 guests: " << paths::kBootCheck32;
+  const ProgramRun run = boot({.kernel = GetParam(), .init = paths::kBootCheck32});
   EXPECT_EQ(run.status, 0) << run.out << run.err;
   EXPECT_THAT(run.out, HasSubstr("32-bit checks: ")) << run.err;
   EXPECT_THAT(run.out, HasSubstr(", 0 failed")) << run.out;

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "tests/boot/initramfs.h"
+#include "tests/paths.h"
 
 namespace kite::test {
 namespace {
@@ -17,7 +18,7 @@ namespace fs = std::filesystem;
 // A relative $KITE_GUESTS is one of the source tree's root, where tests/boot/prepare runs.
 fs::path guests_folder() {
   const char* set = std::getenv("KITE_GUESTS");
-  return fs::path(KITE_SOURCE_DIR) / (set != nullptr && *set != 0 ? set : "build/guests");
+  return fs::path(paths::kSource) / (set != nullptr && *set != 0 ? set : "build/guests");
 }
 
 const char* folder_of(Kernel kernel) {
@@ -80,7 +81,7 @@ ProgramRun boot(const Boot& wanted) {
   const std::string made = wanted.initramfs.empty() ? boot_initramfs(wanted.init) : "";
   const std::string initramfs = made.empty() ? wanted.initramfs : made;
   std::vector<std::string> words = {
-      KITE_PROGRAM,  "run",      "--accel", "tcg",       "--memory",
+      paths::kProgram,  "run",      "--accel", "tcg",       "--memory",
       wanted.memory, "--initrd", initramfs, "--timeout", std::to_string(wanted.limit_seconds)};
   words.insert(words.end(), wanted.options.begin(), wanted.options.end());
   words.push_back("--append");

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/boot/program_run.h"
+#include "tests/paths.h"
 
 namespace kite::test {
 
@@ -21,7 +22,7 @@ std::string how_to_get_kernels();
 
 // Writes an initramfs with that program as /init to a file and returns its path. Empty: this build
 // has none.
-std::string boot_initramfs(const std::string& init = KITE_BOOT_INIT);
+std::string boot_initramfs(const std::string& init = paths::kBootInit);
 
 // Debian's 32-bit busybox with tests/boot/busybox_init, or empty.
 std::string busybox_i386_initramfs();
@@ -35,7 +36,7 @@ struct Boot {
   std::string append = {};          // more for the kernel's command line
   std::string memory = "256M";
   std::vector<std::string> options = {};
-  std::string init = KITE_BOOT_INIT;
+  std::string init = paths::kBootInit;
   std::string initramfs = {};  // empty: boot_initramfs(init)
   int limit_seconds = 240;
 };

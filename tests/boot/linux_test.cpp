@@ -7,6 +7,7 @@
 
 #include "memory/backend.h"
 #include "tests/boot/linux_guest.h"
+#include "tests/paths.h"
 
 namespace kite::test {
 namespace {
@@ -27,8 +28,8 @@ bool has_backend(const std::string& name) {
 
 #define SKIP_WITHOUT(kernel)                                             \
   if (find_kernel(kernel).empty()) GTEST_SKIP() << how_to_get_kernels(); \
-  if (!std::filesystem::exists(KITE_BOOT_INIT))                          \
-    GTEST_SKIP() << "built without a compiler for x86-64 guests: " KITE_BOOT_INIT;
+  if (!std::filesystem::exists(paths::kBootInit))                          \
+    GTEST_SKIP() << "built without a compiler for x86-64 guests: " << paths::kBootInit;
 
 class LinuxBoot : public testing::TestWithParam<std::tuple<Kernel, std::string>> {};
 

@@ -1,4 +1,5 @@
 #include "program.h"
+#include "tests/paths.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -53,7 +54,7 @@ std::vector<std::string> Finished::complaints() const {
 void exec_kite(const std::vector<std::string>& arguments, int ignored_signal) {
   for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP, SIGCONT})
     ::signal(signal, signal == ignored_signal ? SIG_IGN : SIG_DFL);
-  std::string program = KITE_PROGRAM;
+  std::string program = paths::kProgram;
   std::vector<char*> words{program.data()};
   for (const std::string& argument : arguments)
     words.push_back(const_cast<char*>(argument.c_str()));

@@ -25,7 +25,7 @@ struct Finished {
   std::vector<std::string> complaints() const;
 };
 
-// A child that runs KITE_PROGRAM with these arguments.
+// A child that runs paths::kProgram with these arguments.
 class Program {
  public:
   struct Options {
@@ -56,7 +56,7 @@ class Program {
 
 Finished run_kite(std::vector<std::string> arguments, Program::Options options = {});
 
-// Replaces the process by KITE_PROGRAM; in a child, signals as a shell would leave them.
+// Replaces the process by paths::kProgram; in a child, signals as a shell would leave them.
 [[noreturn]] void exec_kite(const std::vector<std::string>& arguments, int ignored_signal = 0);
 
 // Is any accelerator usable here? Tests that run a guest are skipped otherwise.

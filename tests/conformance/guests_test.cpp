@@ -10,6 +10,7 @@
 #include "firmware/selftest.h"
 #include "machine/machine.h"
 #include "machine/speed_probe.h"
+#include "tests/paths.h"
 
 namespace kite {
 namespace {
@@ -18,7 +19,7 @@ namespace fs = std::filesystem;
 
 std::vector<std::string> guest_names() {
   std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(KITE_SOURCE_DIR "/tests/guests")) {
+  for (const auto& entry : fs::directory_iterator(std::string(paths::kSource) + "/tests/guests")) {
     if (entry.path().extension() == ".cpp") names.push_back(entry.path().stem());
   }
   std::sort(names.begin(), names.end());
@@ -104,7 +105,7 @@ class Guest : public testing::TestWithParam<std::tuple<std::string, std::string>
 TEST_P(Guest, FindsWhatTheManualSays) {
   const auto& [set_up, guest] = GetParam();
   if (std::string why = why_not(set_up); !why.empty()) GTEST_SKIP() << why;
-  const std::string image = std::string(KITE_GUEST_IMAGES) + "/" + guest + ".elf";
+  const std::string image = std::string(paths::kGuests) + "/" + guest + ".elf";
   if (!fs::exists(image)) GTEST_SKIP() << "built without a compiler for x86-64 guests: " << image;
 
   const std::vector<std::string> names = guest_names();

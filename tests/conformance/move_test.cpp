@@ -7,6 +7,7 @@
 
 #include "machine/machine.h"
 #include "machine/monitor_target.h"
+#include "tests/paths.h"
 
 namespace kite {
 namespace {
@@ -24,7 +25,7 @@ std::string why_no_kvm() {
 
 MachineConfig config_for(const std::string& guest, const std::string& accel) {
   MachineConfig config;
-  config.kernel = std::string(KITE_GUEST_IMAGES) + "/" + guest + ".elf";
+  config.kernel = std::string(paths::kGuests) + "/" + guest + ".elf";
   config.accel = accel;
   config.cpu = "max";
   config.memory_size = 64 * MiB;

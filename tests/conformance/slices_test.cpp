@@ -8,6 +8,7 @@
 
 #include "machine/engines.h"
 #include "machine/machine.h"
+#include "tests/paths.h"
 
 namespace kite {
 namespace {
@@ -108,7 +109,7 @@ const AcceleratorKind* const kOnlySliced[] = {&kSliced};
 
 std::vector<std::string> guest_names() {
   std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(KITE_SOURCE_DIR "/tests/guests"))
+  for (const auto& entry : fs::directory_iterator(std::string(paths::kSource) + "/tests/guests"))
     if (entry.path().extension() == ".cpp" && !entry.path().stem().string().starts_with("smp_"))
       names.push_back(entry.path().stem());
   std::sort(names.begin(), names.end());
@@ -122,7 +123,7 @@ TEST_P(Slices, EndAsOneEngineDoes) {
   if (Result<> usable = kind_of("kvm")->probe(); !usable) GTEST_SKIP() << usable.error().message;
   const std::string& guest = GetParam();
   MachineConfig config;
-  config.kernel = std::string(KITE_GUEST_IMAGES) + "/" + guest + ".elf";
+  config.kernel = std::string(paths::kGuests) + "/" + guest + ".elf";
   if (!fs::exists(config.kernel)) GTEST_SKIP() << "built without a compiler for x86-64 guests";
   config.accel = "kvm";
   config.cpu = "max";

@@ -3,21 +3,23 @@
 
 #include <fstream>
 #include <iterator>
+#include <string>
 
 #include "tests/isa/oracle/compare.h"
 #include "tests/isa/oracle/interpreter.h"
 #include "tests/isa/oracle/record.h"
+#include "tests/paths.h"
 
 namespace kite::oracle {
 namespace {
 
-std::vector<u8> read_file(const char* path) {
+std::vector<u8> read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
 TEST(RecordedVectors, EqualTheInterpreter) {
-  RecordReader reader(read_file(KITE_SOURCE_DIR "/tests/isa/vectors/intel.bin"));
+  RecordReader reader(read_file(std::string(paths::kSource) + "/tests/isa/vectors/intel.bin"));
   ASSERT_TRUE(reader.good());
   ASSERT_GT(reader.count(), 10'000u);
   auto pool = std::make_unique<Pool>();

@@ -5,6 +5,7 @@
 #include <regex>
 #include <set>
 
+#include "tests/paths.h"
 #include "tests/tree/source_tree.h"
 
 namespace kite::tree {
@@ -125,7 +126,7 @@ TEST(Tree, EveryRoomHasItsPage) {
   for (const char* room :
        {"base", "memory", "accel", "devices", "firmware", "machine", "cli", "tests"})
     EXPECT_TRUE(
-        std::filesystem::exists(std::filesystem::path(KITE_SOURCE_DIR) / room / "README.md"))
+        std::filesystem::exists(std::filesystem::path(paths::kSource) / room / "README.md"))
         << room << "/README.md";
 }
 

@@ -7,6 +7,8 @@
 #include <map>
 #include <string_view>
 
+#include "tests/paths.h"
+
 namespace kite::tree {
 
 namespace {
@@ -25,7 +27,7 @@ SourceFile read(const fs::path& root, const fs::path& path) {
 }
 
 std::vector<SourceFile> read_all() {
-  const fs::path root = KITE_SOURCE_DIR;
+  const fs::path root = paths::kSource;
   std::vector<SourceFile> files;
   for (const char* folder : kFolders)
     for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
