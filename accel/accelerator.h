@@ -78,7 +78,9 @@ struct VcpuConfig {
 // What Vcpu::execute may do besides the one instruction.
 struct BurstLimits {
   u64 instructions = 1;    // in all, about
-  bool user_only = false;  // go on only while CPL is 3
+  // May the instructions behind it store while CPL is below 3? Not if the processor's own engine
+  // must see every store to a page table (Accelerator::shadows_page_tables()).
+  bool supervisor_stores = true;
   // The processor's model offers instructions of which this engine knows nothing: one that it does
   // not know may be one of them, and is not executed. Else it is undefined, and raises #UD.
   bool unknown_is_defined = false;

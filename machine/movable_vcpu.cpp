@@ -46,7 +46,7 @@ Result<std::optional<Exit>> MovableVcpu::fall_back() {
     if (interpreter_ == nullptr || interpreter_ == holder_)
       return tl::unexpected<Error>(holder_->why_unable());
     Accelerator& mine = *engines_.made(accelerator_);
-    limits_.user_only = mine.shadows_page_tables();
+    limits_.supervisor_stores = !mine.shadows_page_tables();
     limits_.unknown_is_defined = mine.model() != nullptr && has_unnamed_features(*mine.model());
   }
   stay_.begin(clock_.now() - last_);

@@ -18,7 +18,7 @@ Result<Burst> TcgVcpu::execute(X86State& state, const BurstLimits& limits) {
   cpu_.code->hear_news(true);
   Burst burst;
   tracing_ = trace::enabled(trace::Category::kCpu);
-  borrow(state);
+  borrow(state, limits);
   const u64 invalidations = cpu_.tlb.invalidations();
   execute_first(limits, burst);
   if (burst.instructions > 0 && limits.instructions > 1) execute_following(limits, burst);
@@ -26,14 +26,16 @@ Result<Burst> TcgVcpu::execute(X86State& state, const BurstLimits& limits) {
   burst.translations_changed = cpu_.tlb.invalidations() != invalidations;
   if (burst.instructions > 0) state = this->state();
   cpu_.lease = Cpu::Lease::kNone;
+  cpu_.supervisor_stores_barred = false;
   cpu_.processors.code.leave(cpu_.code->number());
   cpu_.processors.exclusive.leave();
   leave_dirty_log();
   return burst;
 }
 
-void TcgVcpu::borrow(const X86State& state) {
+void TcgVcpu::borrow(const X86State& state, const BurstLimits& limits) {
   cpu_.lease = Cpu::Lease::kFirst;
+  cpu_.supervisor_stores_barred = !limits.supervisor_stores;
   // load_state() forgets everything, so the news of before it are old.
   cpu_.attention &= kAttendGate | kAttendCode;
   cpu_.nmi = state.pending.nmi ? 1 : 0;
@@ -72,7 +74,7 @@ void TcgVcpu::execute_first(const BurstLimits& limits, Burst& burst) {
 
 void TcgVcpu::execute_following(const BurstLimits& limits, Burst& burst) {
   cpu_.lease = Cpu::Lease::kFollowing;
-  while (burst.instructions < limits.instructions && !(limits.user_only && cpu_.cpl != 3)) {
+  while (burst.instructions < limits.instructions) {
     if (cpu_.attention.load(std::memory_order_relaxed)) {
       if (attend_in_burst(burst)) return;
       if (cpu_.mode.single && instruction_breakpoint()) {

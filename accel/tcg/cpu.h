@@ -96,6 +96,8 @@ struct Cpu {
   };
   Lease lease = Lease::kNone;
   bool barred() const { return lease == Lease::kFollowing; }
+  // Of a lease: what follows must not store at CPL < 3 (BurstLimits::supervisor_stores).
+  bool supervisor_stores_barred = false;
   // Leaves the instruction to the other engine; nothing of it has happened.
   Flow bar() {
     fault = {0xfe, Fault::Kind::kBarred, false, 0};

@@ -29,7 +29,8 @@ bool Cpu::translate(u64 linear, Access access, Privilege privilege, Translation&
   u8* host = PageWalk::host_page(*this, mapping.page, result.writable);
   result.gpa = mapping.page + linear % kPageSize;
   result.host = host ? host + linear % kPageSize : nullptr;
-  if (barred() && (!host || (access == Access::kWrite && !result.writable))) [[unlikely]]
+  const bool store_barred = !result.writable || (supervisor_stores_barred && cpl != 3);
+  if (barred() && (!host || (access == Access::kWrite && store_barred))) [[unlikely]]
     return bar(), false;
   if (access == Access::kExecute) {
     ExecEntry& fetched =
@@ -55,7 +56,8 @@ bool Cpu::translate(u64 linear, Access access, Privilege privilege, Translation&
   if (dr7 & dr7::kEnables)
     entry.read = TlbEntry::kNoPage;  // every access is looked at
   else if (may_write && mapping.dirty && result.writable && !has_code(mapping.page) &&
-           !memory.dirty_log().active())
+           !memory.dirty_log().active() &&
+           !(supervisor_stores_barred && privilege != Privilege::kUser))
     entry.write = page;
   return true;
 }

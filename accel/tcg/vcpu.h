@@ -54,7 +54,7 @@ class TcgVcpu final : public Vcpu {
   void deliver_event(u8 vector);
 
   // burst.cpp: instructions for another engine.
-  void borrow(const X86State& state);
+  void borrow(const X86State& state, const BurstLimits& limits);
   void execute_first(const BurstLimits& limits, Burst& burst);
   void execute_following(const BurstLimits& limits, Burst& burst);
   bool attend_in_burst(Burst& burst);

@@ -133,9 +133,29 @@ TEST_F(BurstTest, AnUnknownInstructionIsUndefinedOnlyIfTheModelOffersNothingUnkn
   EXPECT_FALSE(has_unnamed_features(model_));
 }
 
-TEST_F(BurstTest, StaysAtCpl3IfToldTo) {
-  // NOP; NOP at CPL 0: only the first.
-  EXPECT_EQ(execute({0x90, 0x90, 0x90, kHlt}, 100, {.user_only = true}).instructions, 1u);
+TEST_F(BurstTest, StoresAtCpl0AreLeftIfTheOtherEngineMustSeeThem) {
+  state_.gpr[kRbx] = state_.gpr[kRdi] = kData;
+  state_.gpr[kRax] = 7;
+  state_.gpr[kRcx] = 4;
+  state_.cr4 |= cr4::kOsfxsr;
+  put32(kData, 0);
+  const BurstLimits limits{.supervisor_stores = false};
+  // MOV EDX, [EBX] fills the TLB; each of these stores, and none happens.
+  for (const Bytes& store :
+       {Bytes{0x89, 0x03}, Bytes{0xf0, 0x01, 0x03}, Bytes{0xf3, 0xab}, Bytes{0x0f, 0x11, 0x03},
+        Bytes{0xff, 0x33}, Bytes{0xdb, 0x3b}, Bytes{0x0f, 0xae, 0x03}}) {
+    Bytes code = {0x90, 0x8b, 0x13};
+    code.insert(code.end(), store.begin(), store.end());
+    EXPECT_EQ(execute(code, 100, limits).instructions, 2u) << std::hex << int{store[0]};
+    EXPECT_EQ(state_.rip, kCode + 3);
+    EXPECT_EQ(get32(kData), 0u);
+  }
+  // The first instruction may store, which is no leave for the next.
+  EXPECT_EQ(execute({0x89, 0x03, 0x40, 0x89, 0x03}, 100, limits).instructions, 2u);
+  EXPECT_EQ(get32(kData), 7u);
+  // Without the limit all of them do.
+  EXPECT_EQ(execute({0x90, 0x89, 0x03, kHlt}, 100).instructions, 2u);
+  EXPECT_EQ(get32(kData), 8u);
 }
 
 TEST_F(BurstTest, ForgetsWhatItDecodedLastTime) {
