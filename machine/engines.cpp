@@ -36,7 +36,6 @@ Result<std::unique_ptr<Engines::Set>> Engines::make(const AcceleratorKind& kind)
   auto told = std::make_unique<CpuModel>(seen != nullptr ? *seen : config_.model);
   told->is_host = false;  // not what this accelerator would make of "host"
   AcceleratorOptions options = config_.options;
-  options.kernel_irqchip = false;
   options.every_instruction = true;
   const AcceleratorConfig config{config_.memory,
                                  config_.ports,

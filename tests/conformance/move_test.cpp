@@ -34,11 +34,12 @@ MachineConfig config_for(const std::string& guest, const std::string& accel) {
   return config;
 }
 
-// Moves the machine every few milliseconds from a thread of its own, until it is destroyed.
+// Moves the machine every few milliseconds from a thread of its own, `most` times or until it is
+// destroyed.
 class Mover {
  public:
-  explicit Mover(Machine& machine)
-      : machine_(machine), thread_([this] {
+  explicit Mover(Machine& machine, std::string first = "tcg", int most = 1'000'000)
+      : machine_(machine), next_(std::move(first)), most_(most), thread_([this] {
           while (!ended_.load()) {
             std::this_thread::sleep_for(std::chrono::milliseconds(5));
             machine_.loop().post([this] { move(); });
@@ -54,42 +55,65 @@ class Mover {
 
  private:
   void move() {
+    if (moves == most_) return;
     Result<> moved = machine_.monitor_target().move_to(next_);
     if (!moved) failure = moved.error().message;
     next_ = next_ == "tcg" ? "kvm" : "tcg";
     moves += moved ? 1 : 0;
   }
   Machine& machine_;
-  std::string next_ = "tcg";
+  std::string next_;
+  const int most_;
   std::atomic<bool> ended_{false};
   std::thread thread_;
 };
 
-void expect_moves_unnoticed(const std::string& accelerator) {
-  if (std::string why = why_no_kvm(); !why.empty()) GTEST_SKIP() << why;
-  MachineConfig config = config_for("moved", accelerator);
+// Runs the guest to its end, moved to `first` and back and so on.
+Outcome run_moved(const MachineConfig& begin, const std::string& first, int most = 1'000'000) {
+  MachineConfig config = begin;
   config.debug_console = {.kind = CharConfig::Kind::kStdio, .path = {}, .host = {}};
-  if (!fs::exists(config.kernel)) GTEST_SKIP() << "built without a compiler for x86-64 guests";
   auto machine = Machine::create(config);
-  ASSERT_TRUE(machine) << machine.error().message;
-  Mover mover(**machine);
+  if (!machine) {
+    ADD_FAILURE() << machine.error().message;
+    return {};
+  }
+  Mover mover(**machine, first, most);
   const Outcome outcome = (*machine)->run();
   mover.stop();
   EXPECT_EQ(outcome.status, 1) << describe(outcome);
   EXPECT_EQ(mover.failure, "");
   EXPECT_GT(mover.moves, 1);
+  return outcome;
 }
 
-TEST(Moving, AGuestDoesNotNoticeThatItIsMovedToAndFro) {
-  expect_moves_unnoticed("kvm,kernel-irqchip=off");
+class Moving : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (std::string why = why_no_kvm(); !why.empty()) GTEST_SKIP() << why;
+    if (!fs::exists(config_for("moved", "kvm").kernel))
+      GTEST_SKIP() << "built without a compiler for x86-64 guests";
+  }
+};
+
+TEST_F(Moving, AGuestDoesNotNoticeThatItIsMovedToAndFro) {
+  run_moved(config_for("moved", "kvm,kernel-irqchip=off"), "tcg");
 }
 
 // With KVM's own, where the host has them.
-TEST(Moving, AGuestDoesNotNoticeThatItsInterruptControllersMove) {
-  expect_moves_unnoticed("kvm");
+TEST_F(Moving, AGuestDoesNotNoticeThatItsInterruptControllersMove) {
+  run_moved(config_for("moved", "kvm"), "tcg");
 }
 
-TEST(Moving, WhatTheOtherAcceleratorLacksIsSaidAndTheMachineGoesOn) {
+// The processor is one that a KVM which interprets can give, too.
+TEST_F(Moving, AGuestBegunInTheInterpreterGetsKvmsInterruptControllers) {
+  MachineConfig config = config_for("moved", "tcg");
+  config.cpu = "qemu64,-sse3";
+  const Outcome outcome = run_moved(config, "kvm", 3);
+  EXPECT_EQ(outcome.accelerator, "kvm");
+  EXPECT_EQ(outcome.kernel_irqchip, true);
+}
+
+TEST(MovingRefused, WhatTheOtherAcceleratorLacksIsSaidAndTheMachineGoesOn) {
   if (std::string why = why_no_kvm(); why.empty()) {
     GTEST_SKIP() << "this host's KVM can take the machine, if its processor has every feature";
   }
@@ -107,7 +131,7 @@ TEST(Moving, WhatTheOtherAcceleratorLacksIsSaidAndTheMachineGoesOn) {
   EXPECT_NE(failure, "");
 }
 
-TEST(Moving, AModelThatKvmCannotGiveIsRefused) {
+TEST(MovingRefused, AModelThatKvmCannotGiveIsRefused) {
   if (std::string why = why_no_kvm(); !why.empty()) GTEST_SKIP() << why;
   MachineConfig config = config_for("moved", "tcg");
   if (!fs::exists(config.kernel)) GTEST_SKIP() << "built without a compiler for x86-64 guests";
