@@ -5,19 +5,6 @@
 #include "machine/full_machine.h"
 
 namespace kite {
-namespace {
-
-// What the guest was told it has and `next` does not offer; empty: nothing.
-std::string missing_features(const CpuModel& seen, const CpuModel& next) {
-  std::string missing;
-  for (const FeatureName& feature : feature_names()) {
-    if (seen.has(feature.feature) && !next.has(feature.feature))
-      missing += fmt::format(" {}", feature.name);
-  }
-  return missing;
-}
-
-}  // namespace
 
 // Makes the other accelerator, while the guest still runs.
 Result<> FullMachine::prepare_move(const AcceleratorKind& kind) {
@@ -32,7 +19,8 @@ Result<> FullMachine::prepare_move(const AcceleratorKind& kind) {
   const std::string missing =
       missing_features(seen != nullptr ? *seen : cpu_model_, next != nullptr ? *next : cpu_model_);
   if (missing.empty()) return {};
-  engines_->discard(kind.name);  // nobody falls back to KVM, the only one that can lack something
+  // The interpreter, which has no model of its own, stays: a vCPU may be falling back to it now.
+  if (next != nullptr) engines_->discard(kind.name);
   return fail(ErrorKind::kUnavailable, "{} lacks what the guest was told it has:{}", kind.name,
               missing);
 }

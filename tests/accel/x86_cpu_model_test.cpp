@@ -198,6 +198,18 @@ TEST(Feature, EveryNameAndEveryPlaceIsUnique) {
   }
 }
 
+TEST(CpuModel, WhatAGuestWouldMissIsNamedOrSaidToHaveNoName) {
+  const CpuModel v2 = model("x86-64-v2");
+  EXPECT_EQ(missing_features(v2, v2), "");
+  EXPECT_EQ(missing_features(v2, model("max")), "");
+  EXPECT_EQ(missing_features(v2, model("x86-64-v2,-sse4.2,-popcnt")), " sse4.2 popcnt");
+  CpuModel with_avx512 = v2;
+  for (CpuidEntry& entry : with_avx512.cpuid)
+    if (entry.leaf == 7) entry.value.ebx |= 1u << 16;  // AVX512F
+  EXPECT_EQ(missing_features(with_avx512, v2), " features of the host's that Kite has no names for");
+  EXPECT_EQ(missing_features(with_avx512, with_avx512), "");
+}
+
 TEST(CpuModel, SeveralProcessorsAreTheCoresOfOnePackage) {
   const CpuModel v2 = model("x86-64-v2");
   const CpuidContext third{.apic_id = 2, .cpus = 5};
