@@ -103,11 +103,11 @@ class KvmGuest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (auto usable = probe_kvm(); !usable) GTEST_SKIP() << usable.error().message;
-    ram = anonymous_memory(kRamSize);
+    if (!ram.data()) ram = anonymous_memory(kRamSize);
     ASSERT_TRUE(ports.map("recorder", kPort, 16, port_recorder));
     {
       AddressSpace::Edit edit(memory);
-      edit.map({.start = 0, .size = kRamSize, .region = Region::ram("ram", ram)});
+      edit.map({.start = 0, .size = ram.size(), .region = Region::ram("ram", ram)});
       edit.map({.start = kRegisters,
                 .size = kPageSize,
                 .region = Region::mmio("registers", kPageSize, registers)});
@@ -185,7 +185,7 @@ class KvmGuest : public ::testing::Test {
     ASSERT_EQ(run().kind, Exit::Kind::kHalted);
   }
 
-  HostMemory ram;
+  HostMemory ram;  // 1 MiB, unless a fixture has allocated it
   AddressSpace memory;
   PortSpace ports;
   RealClock clock;
