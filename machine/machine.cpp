@@ -179,6 +179,7 @@ Result<> FullMachine::build_board() {
   MachineBuild build({config_, cpu_model_, clock_, control_, memory_, ports_, ram_, processors_,
                       chips_, *serial_, *debug_backend_, firmware_, interrupts_, *events_});
   KITE_CHECK(board->build(build));
+  if (outside_.more_chips) KITE_CHECK(outside_.more_chips(build));
   wire_ends_of_interrupts();
   return {};
 }

@@ -15,6 +15,8 @@
 
 namespace kite {
 
+class MachineBuild;
+
 // What surrounds a machine. The defaults are what a test wants; `kite run` adds its escape keys.
 struct MachineOutside {
   InputFilter stdin_filter = {};  // for `--serial stdio`
@@ -23,6 +25,8 @@ struct MachineOutside {
   CharBackend* serial = nullptr;  // used in place of config.serial; outlives the machine
   std::span<const AcceleratorKind* const> accelerators = accelerator_kinds();
   Clock* clock = nullptr;  // null: the host's time
+  // Adds chips of the caller's own once the board has its.
+  std::function<Result<>(MachineBuild&)> more_chips = {};
 };
 
 class Machine {

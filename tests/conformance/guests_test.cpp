@@ -10,6 +10,7 @@
 #include "firmware/selftest.h"
 #include "machine/machine.h"
 #include "machine/speed_probe.h"
+#include "tests/conformance/signal_device.h"
 #include "tests/paths.h"
 
 namespace kite {
@@ -77,6 +78,7 @@ MachineConfig config_for(const std::string& set_up, std::size_t turn) {
 }
 
 Outcome run(const MachineConfig& config, MachineOutside outside = {}) {
+  outside.more_chips = SignalDevice::add;
   auto machine = Machine::create(config, std::move(outside));
   return machine ? (*machine)->run() : outcome_of(machine.error());
 }
@@ -98,6 +100,11 @@ int status_wanted(const std::string& guest) {
     return status_of(OutcomeKind::kTripleFault);
   if (guest == "dead_halt" || guest == "smp_dead_halt") return status_of(OutcomeKind::kDeadHalt);
   return 1;  // 0 at the exit port
+}
+
+// Plain instructions only, which every KVM knows: a failure is never the host's.
+bool needs_no_more_than_any_kvm_has(const std::string& guest) {
+  return guest == "event_interrupts";
 }
 
 class Guest : public testing::TestWithParam<std::tuple<std::string, std::string>> {};
@@ -123,7 +130,8 @@ TEST_P(Guest, FindsWhatTheManualSays) {
   const std::string text = contents(said);
   fs::remove(said);
   if (outcome.status == static_cast<int>(ErrorKind::kUnavailable)) GTEST_SKIP() << outcome.reason;
-  if (outcome.status != status_wanted(guest) && interprets(set_up)) {
+  if (outcome.status != status_wanted(guest) && interprets(set_up) &&
+      !needs_no_more_than_any_kvm_has(guest)) {
     GTEST_SKIP() << "this host's KVM interprets guest code, and fails: " << outcome.reason << "; "
                  << text;
   }

@@ -8,6 +8,7 @@
 
 #include "machine/engines.h"
 #include "machine/machine.h"
+#include "tests/conformance/signal_device.h"
 #include "tests/paths.h"
 
 namespace kite {
@@ -131,17 +132,18 @@ TEST_P(Slices, EndAsOneEngineDoes) {
   config.serial = {};
   config.timeout = 60 * kSecond;
   MachineOutside outside;
-  outside.accelerators = kOnlySliced;
+  outside.more_chips = SignalDevice::add;
   int wanted = 1;
   if (guest == "triple_fault") wanted = status_of(OutcomeKind::kTripleFault);
   if (guest == "dead_halt") wanted = status_of(OutcomeKind::kDeadHalt);
   // A KVM that interprets guest code may deviate from the manual by itself.
   config.accel = "kvm,kernel-irqchip=off";
-  auto whole = Machine::create(config);
+  auto whole = Machine::create(config, outside);
   ASSERT_TRUE(whole) << whole.error().message;
   if (const Outcome alone = (*whole)->run(); alone.status != wanted)
     GTEST_SKIP() << "this host's KVM does not run it as the manual says: " << alone.reason;
   config.accel = "kvm";
+  outside.accelerators = kOnlySliced;
   for (Nanos slice : {50 * kMicrosecond, 300 * kMicrosecond, 2 * kMillisecond}) {
     Sliced::slice = slice;
     auto machine = Machine::create(config, outside);
