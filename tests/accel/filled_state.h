@@ -64,7 +64,8 @@ inline X86State filled_state() {
   return state;
 }
 
-// All but what a KVM may know less of (machine checks, memory types, MSRs) and the TSC, which moves.
+// All but what a KVM may know less of (machine checks, memory types, MSRs) and the TSC, which
+// moves.
 inline void expect_same_registers(const X86State& got, const X86State& wanted) {
   EXPECT_EQ(got.gpr, wanted.gpr);
   EXPECT_EQ(got.rip, wanted.rip);

@@ -35,14 +35,14 @@ MachineConfig config_for(const std::string& guest, const std::string& accel) {
 }
 
 // Moves the machine every few milliseconds from a thread of its own, `most` times or until it is
-// destroyed.
+// destroyed. Moves that take longer do not queue up: the guest would get no time between them.
 class Mover {
  public:
   explicit Mover(Machine& machine, std::string first = "tcg", int most = 1'000'000)
       : machine_(machine), next_(std::move(first)), most_(most), thread_([this] {
           while (!ended_.load()) {
             std::this_thread::sleep_for(std::chrono::milliseconds(5));
-            machine_.loop().post([this] { move(); });
+            if (!under_way_.exchange(true)) machine_.loop().post([this] { move(); });
           }
         }) {}
   ~Mover() { stop(); }
@@ -60,11 +60,12 @@ class Mover {
     if (!moved) failure = moved.error().message;
     next_ = next_ == "tcg" ? "kvm" : "tcg";
     moves += moved ? 1 : 0;
+    under_way_.store(false);
   }
   Machine& machine_;
   std::string next_;
   const int most_;
-  std::atomic<bool> ended_{false};
+  std::atomic<bool> ended_{false}, under_way_{false};
   std::thread thread_;
 };
 
@@ -111,6 +112,26 @@ TEST_F(Moving, AGuestBegunInTheInterpreterGetsKvmsInterruptControllers) {
   const Outcome outcome = run_moved(config, "kvm", 3);
   EXPECT_EQ(outcome.accelerator, "kvm");
   EXPECT_EQ(outcome.kernel_irqchip, true);
+}
+
+MachineConfig two_processors(const std::string& accel) {
+  MachineConfig config = config_for("smp_moved", accel);
+  config.cpus = 2;
+  return config;
+}
+
+TEST_F(Moving, ProcessorsThatInterruptEachOtherDoNotNoticeIt) {
+  run_moved(two_processors("kvm,kernel-irqchip=off"), "tcg");
+}
+
+TEST_F(Moving, NorDoTheyWithTheirInterruptControllersInTheKernel) {
+  run_moved(two_processors("kvm"), "tcg");
+}
+
+TEST_F(Moving, NorDoTheyIfTheyBeganInTheInterpreter) {
+  MachineConfig config = two_processors("tcg");
+  config.cpu = "qemu64,-sse3";
+  run_moved(config, "kvm");
 }
 
 TEST(MovingRefused, WhatTheOtherAcceleratorLacksIsSaidAndTheMachineGoesOn) {

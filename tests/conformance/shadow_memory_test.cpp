@@ -34,7 +34,7 @@ class Firmware {
   Firmware() : rom_(128 * KiB) {
     for (std::size_t i = 0; i < rom_.size(); ++i) rom_[i] = rom_byte(i);
     put(kFunction, {0xb0, kFunctionSays, 0xcb});
-    put(rom_.size() - 16, {0xe9, 0x0d, 0x00});              // FFF0h: jmp 0
+    put(rom_.size() - 16, {0xe9, 0x0d, 0x00});               // FFF0h: jmp 0
     emit({0x31, 0xc0, 0x8e, 0xd0, 0xbc, 0x00, 0x70, 0xfc});  // ss = 0; sp = 7000h; cld
   }
   static u8 rom_byte(std::size_t offset) { return static_cast<u8>(0x40 + offset / 4096); }
@@ -67,8 +67,8 @@ class Firmware {
   // Copies the first `size` bytes of the segment onto themselves.
   void copy_onto_itself(u16 selector, u16 size) {
     select(selector);
-    emit({0x8e, 0xc0, 0x31, 0xf6, 0x31, 0xff});              // mov es, ax; si = di = 0
-    emit({0xb9, low(size), high(size), 0xf3, 0xa4});         // mov cx, size; rep movsb
+    emit({0x8e, 0xc0, 0x31, 0xf6, 0x31, 0xff});       // mov es, ax; si = di = 0
+    emit({0xb9, low(size), high(size), 0xf3, 0xa4});  // mov cx, size; rep movsb
   }
   // The place of the operand of a `mov al, wanted` that is said next.
   u16 say_operand(u8 in_rom, u8 wanted) {
@@ -132,8 +132,7 @@ class ShadowMemory : public testing::TestWithParam<std::string> {
     const std::string said{std::istreambuf_iterator<char>(file), {}};
     fs::remove(name);
     fs::remove(name + ".rom");
-    if (outcome.status == static_cast<int>(ErrorKind::kUnavailable))
-      GTEST_SKIP() << outcome.reason;
+    if (outcome.status == static_cast<int>(ErrorKind::kUnavailable)) GTEST_SKIP() << outcome.reason;
     EXPECT_EQ(outcome.kind, OutcomeKind::kExitValue) << describe(outcome);
     ASSERT_EQ(said.size(), firmware.wanted().size());
     for (std::size_t i = 0; i < said.size(); ++i)

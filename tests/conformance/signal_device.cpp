@@ -25,17 +25,17 @@ Result<> SignalDevice::start() {
   for (auto* notifier : {&edge_, &message_, &marker_, &commanded_})
     *notifier = KITE_TRY(make_notifier());
   connections_.push_back(KITE_TRY(interrupts_.connect_edge(signal_ports::kEdgeWire, edge_)));
-  message_id_ = KITE_TRY(interrupts_.connect_message(
-      {kMessageAddress, signal_ports::kFirstVector}, message_));
+  message_id_ = KITE_TRY(
+      interrupts_.connect_message({kMessageAddress, signal_ports::kFirstVector}, message_));
   connections_.push_back(message_id_);
-  connections_.push_back(KITE_TRY(interrupts_.connect_message(
-      {kMessageAddress, signal_ports::kMarkerVector}, marker_)));
+  connections_.push_back(KITE_TRY(
+      interrupts_.connect_message({kMessageAddress, signal_ports::kMarkerVector}, marker_)));
   for (unsigned unit = 0; unit < 2; ++unit) {
     Level& level = levels_[unit];
     level.event = KITE_TRY(make_notifier());
     level.resample = KITE_TRY(make_notifier());
-    connections_.push_back(KITE_TRY(interrupts_.connect_level(signal_ports::kLevelWires[unit],
-                                                              level.event, level.resample)));
+    connections_.push_back(KITE_TRY(
+        interrupts_.connect_level(signal_ports::kLevelWires[unit], level.event, level.resample)));
   }
   thread_ = std::thread([this] { serve(); });
   return {};

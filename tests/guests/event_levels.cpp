@@ -22,9 +22,7 @@ int interrupts_last_until_their_end() {
 }
 
 int level() {
-  handlers[kLevelVector] = [](Frame&) {
-    serve_unit(0, [] { apic_write(kEndOfInterrupt, 0); });
-  };
+  handlers[kLevelVector] = [](Frame&) { serve_unit(0, [] { apic_write(kEndOfInterrupt, 0); }); };
   constexpr u32 kInput = signal_ports::kLevelWires[0];
   redirect(kInput, kMaskedInput | kLevelInput | kLevelVector);
   return serve_level(0, [] { redirect(kInput, kLevelInput | kLevelVector); });

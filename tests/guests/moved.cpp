@@ -2,6 +2,7 @@
 // as in one go, wherever the machine is moved meanwhile (tests/conformance/move_test.cpp).
 #include "tests/guests/apic.h"
 #include "tests/guests/expect.h"
+#include "tests/guests/moved_work.h"
 
 using namespace guest;
 
@@ -10,42 +11,6 @@ namespace {
 constexpr u8 kTick = 0x50, kOwn = 0x51, kSoftware = 0x52;
 constexpr u32 kPieces = 100;
 volatile u32 ticks, own, software;
-
-struct Work {
-  u64 value = 1;
-  u64 sum = 0;
-  u8 text[64] = {};
-};
-
-void piece(Work& work) {
-  for (int i = 0; i < 50; ++i) {
-    work.value = work.value * 6364136223846793005 + 1442695040888963407;
-    work.sum += work.value >> 33;
-  }
-  const u8* from = reinterpret_cast<const u8*>(&work.value);
-  u8* to = work.text + work.value % 56;
-  u64 count = 8;
-  asm volatile("rep movsb" : "+S"(from), "+D"(to), "+c"(count)::"memory");
-}
-
-// HLT with values in the vector and x87 registers; answers whether they are there behind it.
-bool sleeps_well(u64 value) {
-  u64 vector = 0, x87 = 0;
-  const u64 wanted = value & 0xffff'ffff'ffff;
-  asm volatile(
-      "movq %2, %%xmm7\n"
-      "fninit\n"
-      "fildll %3\n"
-      "sti\n"
-      "hlt\n"
-      "cli\n"
-      "movq %%xmm7, %0\n"
-      "fistpll %1\n"
-      : "=r"(vector), "=m"(x87)
-      : "r"(value), "m"(wanted)
-      : "memory");
-  return vector == value && x87 == wanted;
-}
 
 }  // namespace
 
@@ -78,10 +43,6 @@ int guest_main() {
     EXPECT(now > last);
     last = now;
   }
-  Work again;
-  for (u32 i = 0; i < kPieces; ++i) piece(again);
-  EXPECT_SAME(work.value, again.value);
-  EXPECT_SAME(work.sum, again.sum);
-  for (int i = 0; i < 64; ++i) EXPECT_SAME(work.text[i], again.text[i]);
+  EXPECT(same_in_one_go(work, kPieces));
   return 0;
 }

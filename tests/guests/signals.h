@@ -36,9 +36,7 @@ inline void redirect(u32 input, u32 entry) {
 }
 
 inline constexpr u8 kPieces = 3;
-inline struct {
-  volatile u32 interrupts, early;
-} unit_counts[2];
+inline struct { volatile u32 interrupts, early; } unit_counts[2];
 
 // Takes one piece of a unit's work and ends the interrupt. Of that end the device must hear, and
 // not before it; only the first time it may have heard already, since the interrupt was unmasked.

@@ -66,14 +66,14 @@ class KvmBackends : public KvmGuest {
   // The guest adds 1 to a number in each 2 MiB, which the host has put there; then it waits for a 2
   // from the host in the last of them, while it runs, and answers with 3.
   void expect_each_sees_the_others_stores() {
-    put(kProgram, {0x48, 0x83, 0x07, 0x01,          // each: add qword [rdi], 1
-                   0x48, 0x01, 0xf7,                // add rdi, rsi
-                   0xff, 0xc9, 0x75, 0xf5,          // dec ecx; jnz each
-                   0xe6, kAnnounced,                // out kAnnounced, al
-                   0x48, 0x29, 0xf7,                // sub rdi, rsi
-                   0x80, 0x7f, 0x10, 0x02,          // wait: cmp byte [rdi + 10h], 2
-                   0x75, 0xfa,                      // jne wait
-                   0xc6, 0x47, 0x10, 0x03, 0xf4});  // mov byte [rdi + 10h], 3; hlt
+    put(kProgram, {0x48, 0x83,       0x07, 0x01,          // each: add qword [rdi], 1
+                   0x48, 0x01,       0xf7,                // add rdi, rsi
+                   0xff, 0xc9,       0x75, 0xf5,          // dec ecx; jnz each
+                   0xe6, kAnnounced,                      // out kAnnounced, al
+                   0x48, 0x29,       0xf7,                // sub rdi, rsi
+                   0x80, 0x7f,       0x10, 0x02,          // wait: cmp byte [rdi + 10h], 2
+                   0x75, 0xfa,                            // jne wait
+                   0xc6, 0x47,       0x10, 0x03, 0xf4});  // mov byte [rdi + 10h], 3; hlt
     for (u64 at = kFirst; at < kMemory; at += kStep) store<u64>(ram.data() + at, at << 8);
     X86State state = long_mode();
     state.gpr[kRdi] = kFirst;
