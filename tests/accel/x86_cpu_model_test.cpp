@@ -181,6 +181,15 @@ TEST(CpuModel, ControlRegisterBitsFollowTheFeatures) {
   EXPECT_FALSE(model("x86-64-v2,-nx").efer_bits() & efer::kNxe);
 }
 
+// No steal time, no asynchronous page faults, no hypercalls: what the interpreter would have to do
+// as well (Linux Documentation/virt/kvm/x86/cpuid.rst).
+TEST(CpuModel, OfKvmsOwnFeaturesEveryModelHasTheClockOnly) {
+  for (std::string_view name : cpu_model_names())
+    EXPECT_EQ(find_cpu_model(name)->leaf(0x40000001, 0),
+              (CpuidLeaf{1 << 0 | 1 << 3 | 1 << 24, 0, 0, 0}))
+        << name;
+}
+
 TEST(CpuModel, LeavesNobodyDefinedAreZero) {
   CpuModel v2 = model("x86-64-v2");
   EXPECT_EQ(v2.leaf(4, 0), CpuidLeaf{});

@@ -1,11 +1,15 @@
 // What a guest finds out about its processor is the same on KVM and in the interpreter, but for
 // what this host's KVM cannot give.
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <thread>
 
 #include "accel/kvm/cpuid.h"
 #include "accel/tcg/tcg.h"
+#include "base/log.h"
 #include "tests/accel/kvm/guest.h"
 
 namespace kite {
@@ -237,6 +241,22 @@ TEST_F(SameProcessor, AnMsrThatNobodyHasIsAGeneralProtectionFaultUnderBoth) {
             << kind->name << (write ? " write " : " read ") << std::hex << index;
 }
 
+TEST_F(SameProcessor, AnMsrThatNobodyHasIsLoggedOnceUnderBoth) {
+  if (!kvm::open_device("/dev/kvm")->capabilities.user_space_msr)
+    GTEST_SKIP() << "this host's KVM keeps accesses to unknown MSRs to itself";
+  for (const auto& [kind, index] : {std::pair{&kvm_kind(), 0x54321u}, {&tcg_kind(), 0x54322u}}) {
+    testing::internal::CaptureStderr();
+    log::set_level(log::Level::kDebug);
+    for (bool write : {false, true, false}) EXPECT_TRUE(touch_msr(*kind, index, write).faulted);
+    log::set_level(log::Level::kInfo);
+    const std::string said = testing::internal::GetCapturedStderr();
+    const std::string line = fmt::format("read of unknown MSR {:#x}: #GP", index);
+    const auto first = said.find(line);
+    ASSERT_NE(first, said.npos) << kind->name << ": " << said;
+    EXPECT_EQ(said.find(fmt::format("MSR {:#x}", index), first + line.size()), said.npos) << said;
+  }
+}
+
 TEST_F(SameProcessor, AnMsrThatKernelsTouchWithoutAskingReadsAsZeroUnderBoth) {
   for (u32 index : {msr::kNorthBridgeConfig, msr::kInterruptPending, msr::kBiosUpdateTrigger}) {
     for (const AcceleratorKind* kind : {&kvm_kind(), &tcg_kind()}) {
@@ -264,6 +284,57 @@ TEST_F(SameProcessor, TheTscRunsAtTheFrequencyThatCpuidTells) {
   if (multiplier == 0) GTEST_SKIP() << "this host's KVM has not filled in the clock";
   const double hz = 1e9 * 0x1p32 / multiplier / (shift < 0 ? 1.0 / (1u << -shift) : 1u << shift);
   EXPECT_NEAR(hz / told, 1.0, 1e-3) << hz << " and " << told;
+}
+
+u32 told_khz(const CpuModel& model) {
+  const std::vector<Question> list = questions();
+  const auto leaf = std::ranges::find(list, 0x40000010u, &Question::leaf);
+  return ask(kvm_kind(), model, {})[static_cast<std::size_t>(leaf - list.begin())].eax;
+}
+
+// The model's where KVM can scale it, whatever the host's; elsewhere the host's, whatever the
+// model's.
+TEST_F(SameProcessor, TheTscHasTheModelsFrequencyWhereKvmCanScaleIt) {
+  const bool scales = kvm::open_device("/dev/kvm")->capabilities.tsc_control;
+  CpuModel model = *find_cpu_model("x86-64-v2");
+  const u32 first = told_khz(model);
+  EXPECT_NE(first, 0u);
+  if (scales) {
+    EXPECT_EQ(first, model.tsc_hz / 1000);
+  }
+  model.tsc_hz = u64{first} * 1000 / 4 * 3;
+  EXPECT_EQ(told_khz(model), scales ? model.tsc_hz / 1000 : first);
+}
+
+// Against the host's clock: what the guest counts between two writes of a port, of which the host
+// delays the first. The best of several, since the host may be busy.
+TEST_F(KvmGuest, TheTscCountsAsFastAsCpuidTells) {
+  struct Delay : IoHandler {
+    explicit Delay(Clock& host_clock) : clock(host_clock) {}
+    u64 read(u64, unsigned) override { return 0; }
+    void write(u64, u64, unsigned) override {
+      times.push_back(clock.now());
+      if (times.size() % 2 == 1) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    Clock& clock;
+    std::vector<Nanos> times;
+  } delay(clock);
+  ASSERT_TRUE(ports.map("delay", 0x90, 1, delay));
+  double best = 0;
+  for (int i = 0; i < 20 && std::abs(best - 1) > 0.01; ++i) {
+    put(kProgram, {0xb8, 0x10, 0x00, 0x00, 0x40, 0x0f, 0xa2, 0x89, 0xc6,  // cpuid 40000010h; esi
+                   0x0f, 0x31, 0x89, 0xc3, 0x89, 0xd1,                    // rdtsc into ecx:ebx
+                   0xe6, 0x90, 0xe6, 0x90,                                // out 90h, al, twice
+                   0x0f, 0x31, 0xf4});                                    // rdtsc; hlt
+    run_to_halt(long_mode());
+    if (HasFatalFailure()) return;
+    const auto gpr = vcpu->state().gpr;
+    const u64 counted = (gpr[kRdx] << 32 | gpr[kRax]) - (gpr[kRcx] << 32 | gpr[kRbx]);
+    const Nanos passed = delay.times.back() - delay.times[delay.times.size() - 2];
+    const double ratio = counted / (gpr[kRsi] * 1e-6 * static_cast<double>(passed));
+    if (std::abs(ratio - 1) < std::abs(best - 1)) best = ratio;
+  }
+  EXPECT_NEAR(best, 1, 0.01);
 }
 
 }  // namespace
