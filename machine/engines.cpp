@@ -37,13 +37,8 @@ Result<std::unique_ptr<Engines::Set>> Engines::make(const AcceleratorKind& kind)
   told->is_host = false;  // not what this accelerator would make of "host"
   AcceleratorOptions options = config_.options;
   options.every_instruction = true;
-  const AcceleratorConfig config{config_.memory,
-                                 config_.ports,
-                                 config_.clock,
-                                 *told,
-                                 config_.epoch,
-                                 config_.cpus,
-                                 options};
+  const AcceleratorConfig config{config_.memory, config_.ports, config_.clock, *told,
+                                 config_.epoch,  config_.cpus,  options};
   KITE_CHECK(kind.probe());
   auto set = std::make_unique<Set>();
   set->kind = &kind;

@@ -19,12 +19,14 @@ bool is_provided(Feature feature, const Capabilities& capabilities, bool kernel_
     case Feature::kInvtsc:
     case Feature::kApic:
       return true;
-    case Feature::kX2apic:
-      if (kernel_chips) return false;  // KVM_GET_SUPPORTED_CPUID tells
-      [[fallthrough]];
-    case Feature::kTscDeadline:  // both are MSRs of Kite's own local APIC
-      if (kernel_chips) return capabilities.tsc_deadline;
-      return capabilities.user_space_msr && capabilities.msr_filter;
+    case Feature::kX2apic:  // MSRs of Kite's own local APIC; of KVM's, KVM_GET_SUPPORTED_CPUID
+                            // tells
+      return !kernel_chips && capabilities.user_space_msr && capabilities.msr_filter;
+    case Feature::kTscDeadline:
+      // Not of Kite's: KVM has a short cut for the guest's write (Linux arch/x86/kvm, the fastpath
+      // of WRMSR) that asks neither the MSR filter nor whether there is a local APIC in the kernel,
+      // so that the write is lost.
+      return kernel_chips && capabilities.tsc_deadline;
     default:
       return false;
   }

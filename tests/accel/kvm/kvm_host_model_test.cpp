@@ -173,5 +173,20 @@ TEST(KvmHostModel, OnThisHostNothingIsThereThatKvmDoesNotSupport) {
   EXPECT_TRUE(model->has(Feature::kLm));
 }
 
+// KVM would lose what the guest writes to IA32_TSC_DEADLINE, unless it has the local APIC itself.
+TEST(KvmCpuid, TscDeadlineModeIsOfferedWithKvmsLocalApicOnly) {
+  if (auto usable = probe_kvm(); !usable) GTEST_SKIP() << usable.error().message;
+  const Result<Device> device = open_device("/dev/kvm");
+  ASSERT_TRUE(device);
+  for (const char* name : {"x86-64-v2", "host"}) {
+    std::vector<std::string_view> missing;
+    const Result<CpuModel> with = usable_model(*device, *find_cpu_model(name), true, missing);
+    const Result<CpuModel> without = usable_model(*device, *find_cpu_model(name), false, missing);
+    ASSERT_TRUE(with && without);
+    EXPECT_EQ(with->has(Feature::kTscDeadline), device->capabilities.tsc_deadline) << name;
+    EXPECT_FALSE(without->has(Feature::kTscDeadline)) << name;
+  }
+}
+
 }  // namespace
 }  // namespace kite::kvm
