@@ -1,6 +1,9 @@
 // A running machine leaves one accelerator and goes on in another.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
+#include "accel/x86/missing_features.h"
 #include "base/log.h"
 #include "machine/full_machine.h"
 
@@ -16,13 +19,13 @@ Result<> FullMachine::prepare_move(const AcceleratorKind& kind) {
   if (!made) return tl::unexpected<Error>(std::move(made).error());
   const CpuModel* next = engines_->made(kind.name)->model();
   const CpuModel* seen = engines_->first().model();
-  const std::string missing =
+  const std::vector<std::string> missing =
       missing_features(seen != nullptr ? *seen : cpu_model_, next != nullptr ? *next : cpu_model_);
   if (missing.empty()) return {};
   // The interpreter, which has no model of its own, stays: a vCPU may be falling back to it now.
   if (next != nullptr) engines_->discard(kind.name);
-  return fail(ErrorKind::kUnavailable, "{} lacks what the guest was told it has:{}", kind.name,
-              missing);
+  return fail(ErrorKind::kUnavailable, "{} lacks what the guest was told it has: {}", kind.name,
+              fmt::join(missing, " "));
 }
 
 // Of processors whose counters the guest has not set apart, the first one's counts for all.

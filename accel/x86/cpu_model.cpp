@@ -263,15 +263,6 @@ bool has_unnamed_features(const CpuModel& model) {
   return (one.ecx | seven.ebx | seven.ecx | seven.edx | far.ecx | more.eax | more.edx) != 0;
 }
 
-std::string missing_features(const CpuModel& seen, const CpuModel& next) {
-  std::string missing;
-  for (const FeatureName& named : feature_names())
-    if (seen.has(named.feature) && !next.has(named.feature)) (missing += ' ') += named.name;
-  if (has_unnamed_features(seen) && !has_unnamed_features(next))
-    missing += " features of the host's that Kite has no names for";
-  return missing;
-}
-
 std::vector<std::string_view> cpu_model_names() {
   std::vector<std::string_view> names;
   for (const NamedCpuModel& named : named_cpu_models()) names.push_back(named.name);

@@ -78,10 +78,6 @@ inline constexpr u32 kProcessorSignature = 0x60fb1;
 // Does CPUID offer instructions that have no Feature, as it may for a model taken from the host?
 bool has_unnamed_features(const CpuModel& model);
 
-// What a guest that was told of `seen` would miss under `next`: words, each behind a space; empty:
-// nothing.
-std::string missing_features(const CpuModel& seen, const CpuModel& next);
-
 std::vector<std::string_view> cpu_model_names();
 // "NAME[,+feature][,-feature]". Errors name the closest existing name.
 Result<CpuModel> find_cpu_model(std::string_view text);
