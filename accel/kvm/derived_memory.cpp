@@ -1,26 +1,27 @@
 #include "accel/kvm/derived_memory.h"
 
+#include <fcntl.h>
 #include <sys/ioctl.h>
-
-#include <fstream>
+#include <unistd.h>
 
 #include "accel/kvm/abi.h"
+#include "accel/kvm/requests.h"
 #include "base/bits.h"
+#include "base/unique_fd.h"
 
 namespace kite::kvm {
 namespace {
 
-bool is_on(const char* parameter) {
-  std::ifstream file(parameter);
+bool is_on(const FixedName& parameter) {
+  const UniqueFd file(::open(parameter.c_str(), O_RDONLY | O_CLOEXEC));
   char value = 'N';
-  return (file >> value) && (value == 'Y' || value == '1');
+  return file.valid() && ::read(file.get(), &value, 1) == 1 && (value == 'Y' || value == '1');
 }
 
 }  // namespace
 
 bool shadows_page_tables() {
-  return !is_on("/sys/module/kvm_intel/parameters/ept") &&
-         !is_on("/sys/module/kvm_amd/parameters/npt");
+  return !is_on(ept_parameter()) && !is_on(npt_parameter());
 }
 
 // KVM drops all of them when it deletes a slot, whichever (Linux Documentation/virt/kvm/api.rst,

@@ -117,4 +117,20 @@ const FixedName& device_name() {
   return name;
 }
 
+const FixedName& ept_parameter() {
+  static const FixedName name("/sys/module/kvm_intel/parameters/ept", FixedName::Use::kRead);
+  return name;
+}
+
+const FixedName& npt_parameter() {
+  static const FixedName name("/sys/module/kvm_amd/parameters/npt", FixedName::Use::kRead);
+  return name;
+}
+
+void name_files() {
+  device_name();
+  ept_parameter();
+  npt_parameter();
+}
+
 }  // namespace kite::kvm

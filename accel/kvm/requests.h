@@ -14,7 +14,12 @@ std::span<const unsigned long> machine_requests();
 // runs already.
 std::span<const unsigned long> creation_requests();
 
-// /dev/kvm. Called before the sandbox closes, it can be opened afterwards too.
+// Files that are opened when an accelerator is made: /dev/kvm, and where KVM's modules say whether
+// the processor walks the guest's page tables. Named before the sandbox closes, they can be opened
+// afterwards too.
 const FixedName& device_name();
+const FixedName& ept_parameter();
+const FixedName& npt_parameter();
+void name_files();
 
 }  // namespace kite::kvm

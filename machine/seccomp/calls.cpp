@@ -180,7 +180,7 @@ void allow_io(FilterBuilder& filter) {
 // Another accelerator may be wanted once the machine runs.
 void name_files() {
 #ifdef KITE_HAS_KVM
-  kvm::device_name();
+  kvm::name_files();
 #endif
 }
 
