@@ -53,7 +53,10 @@ Outcome FullMachine::run() {
 // The filters are ready before the first thread enters its own.
 void FullMachine::start_threads() {
   if (sandboxed_) {
-    if (Result<> prepared = sandbox::prepare(); !prepared) return control_.fail(prepared.error());
+    if (Result<> prepared = sandbox::prepare(); !prepared) {
+      control_.fail(prepared.error());
+      return;
+    }
   }
   for (auto& processor : processors_) processor->thread().start();
   if (!sandboxed_) return;
@@ -91,8 +94,9 @@ void FullMachine::review_console() {
 
 void FullMachine::reset(const std::string& source) {
   if (config_.no_reboot) {
-    return control_.finish(OutcomeKind::kReset,
-                           fmt::format("the guest asked {} for a reset (--no-reboot)", source));
+    control_.finish(OutcomeKind::kReset,
+                    fmt::format("the guest asked {} for a reset (--no-reboot)", source));
+    return;
   }
   if (panic_seen_) return loop_->stop();  // a kernel that restarts itself after its panic
   static log::Limiter limiter;
@@ -108,7 +112,10 @@ void FullMachine::restart() {
   give_events_to(nullptr);
   interrupts_.come_back_empty();
   chips_.reset();
-  if (Result<> entered = enter_boot_program(); !entered) return control_.fail(entered.error());
+  if (Result<> entered = enter_boot_program(); !entered) {
+    control_.fail(entered.error());
+    return;
+  }
   resume_vcpus(true);
 }
 
@@ -127,7 +134,7 @@ Outcome FullMachine::settle() {
 }
 
 void FullMachine::fill_in(Outcome& outcome) {
-  outcome.rip = processors_.front()->thread().final_rip();
+  outcome.rip = processors_[culprit_]->thread().final_rip();
   outcome.last_console_line = watch_->last_line();
   outcome.panic_lines = watch_->panic_lines();
   outcome.accelerator = choice_.kind->name;
@@ -192,8 +199,9 @@ Result<> FullMachine::vcpu_starts(VcpuThread&) {
   return sandbox::enter(sandbox::Thread::kVcpu);
 }
 
-void FullMachine::vcpu_shut_down(VcpuThread&) {
-  control_.finish(OutcomeKind::kTripleFault, "triple fault");
+void FullMachine::vcpu_shut_down(VcpuThread& vcpu) {
+  const std::string which = config_.cpus > 1 ? fmt::format(" of vCPU {}", vcpu.index()) : "";
+  if (control_.finish(OutcomeKind::kTripleFault, "triple fault" + which)) culprit_ = vcpu.index();
 }
 
 void FullMachine::vcpu_asks_for_reset(VcpuThread&) {
@@ -233,8 +241,8 @@ void FullMachine::everyone_is_dead() {
   control_.finish(OutcomeKind::kDeadHalt, "the guest halted with interrupts off: nothing wakes it");
 }
 
-void FullMachine::vcpu_failed(VcpuThread&, const Error& error) {
-  control_.fail(error);
+void FullMachine::vcpu_failed(VcpuThread& vcpu, const Error& error) {
+  if (control_.fail(error)) culprit_ = vcpu.index();
 }
 
 }  // namespace kite

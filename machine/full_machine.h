@@ -127,6 +127,7 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
   Timer timeout_, panic_grace_;
   std::unique_ptr<HaltWatch> halt_watch_;
 
+  std::atomic<unsigned> culprit_{0};  // the vCPU whose RIP the outcome tells
   std::atomic<bool> review_posted_{false};
   static constexpr int kNoSignal = -1;
   std::atomic<int> stop_signal_{kNoSignal};

@@ -11,17 +11,18 @@ bool is_processors_own(OutcomeKind kind) {
 
 }  // namespace
 
-void RunControl::finish(OutcomeKind kind, int status, std::string reason) {
+bool RunControl::finish(OutcomeKind kind, int status, std::string reason) {
   {
     std::lock_guard lock(mutex_);
-    if (ending_ || (reset_source_ && is_processors_own(kind))) return;
+    if (ending_ || (reset_source_ && is_processors_own(kind))) return false;
     ending_ = Ending{kind, status, std::move(reason)};
   }
   wake_();
+  return true;
 }
 
-void RunControl::fail(const Error& error) {
-  finish(OutcomeKind::kHostError, static_cast<int>(error.kind), error.message);
+bool RunControl::fail(const Error& error) {
+  return finish(OutcomeKind::kHostError, static_cast<int>(error.kind), error.message);
 }
 
 void RunControl::request_reset(std::string source) {

@@ -25,9 +25,12 @@ class RunControl {
   // `wake` makes the I/O loop look at ending() and pending_reset(). Any thread.
   explicit RunControl(std::function<void()> wake) : wake_(std::move(wake)) {}
 
-  void finish(OutcomeKind kind, std::string reason) { finish(kind, status_of(kind), reason); }
-  void finish(OutcomeKind kind, int status, std::string reason);
-  void fail(const Error& error);
+  // True: this is how the run ends.
+  bool finish(OutcomeKind kind, std::string reason) {
+    return finish(kind, status_of(kind), reason);
+  }
+  bool finish(OutcomeKind kind, int status, std::string reason);
+  bool fail(const Error& error);
   // `source` is the chip that was asked: "port 92h".
   void request_reset(std::string source);
 

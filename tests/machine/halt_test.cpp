@@ -102,6 +102,19 @@ TEST(Halt, ANonMaskableInterruptEndsAHaltWithInterruptsOff) {
   EXPECT_EQ(outcome.status, 1) << outcome.reason;
 }
 
+TEST(Halt, OfATripleFaultTheProcessorIsNamedAndItsRipIsTold) {
+  MachineConfig config = fake_config();
+  config.cpus = 2;
+  const Outcome outcome = run_fake(config, [](FakeVcpu& vcpu) -> Exit {
+    const bool first = vcpu.state_.mp_state != MpState::kWaitForSipi;
+    vcpu.state_.rip = first ? 0x1000 : 0x2000;
+    return first ? vcpu.spin() : Exit{Exit::Kind::kShutdown};
+  });
+  EXPECT_EQ(outcome.kind, OutcomeKind::kTripleFault);
+  EXPECT_EQ(outcome.reason, "triple fault of vCPU 1");
+  EXPECT_EQ(outcome.rip, 0x2000u);
+}
+
 TEST(Halt, WithoutAnInterruptControllerEveryHaltIsForGood) {
   MachineConfig config = fake_config();
   config.machine = "bare";
