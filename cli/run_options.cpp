@@ -90,7 +90,8 @@ void add_machine_options(CLI::App& app, RunOptions& options, Texts& given) {
         "isa-debug-exit[,iobase=PORT][,iosize=COUNT] or pc-testdev, for test programs "
         "(repeatable)");
   text(app, kMachine, "--accel", machine.accel, "LIST",
-       "auto, kvm, tcg, or the first usable of a list such as kvm:tcg (default auto)");
+       "auto, kvm, tcg, or the first usable of a list such as kvm:tcg (default auto); "
+       "kvm[,kernel-irqchip=on|off][,dirty-ring-size=N]");
 }
 
 void add_run_options(CLI::App& app, RunOptions& options, Texts& given) {
