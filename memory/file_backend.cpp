@@ -80,6 +80,12 @@ Result<> check_align(const BackendConfig& config, int fd) {
               option_text(config, "align", format_size(*config.align)), format_size(page));
 }
 
+// A private mapping of huge pages gets all of its pages from the host's pool at once; the file's
+// own would be as many again that nobody uses.
+bool has_own_huge_pages(const BackendConfig& config, int fd) {
+  return !config.share.value_or(false) && host::page_size(fd) > kPageSize;
+}
+
 // A file without a name in the directory `mem-path`.
 Result<BackingFile> open_in_directory(const BackendConfig& config) {
   if (is_readonly(config))
@@ -141,7 +147,7 @@ Result<HostMemory> allocate_file(const BackendConfig& config) {
   BackingFile file = KITE_TRY(open_backing(config));
   KITE_CHECK(give_size(config, file));
   const u64 offset = config.offset.value_or(0);
-  if (!is_readonly(config))
+  if (!is_readonly(config) && !has_own_huge_pages(config, file.fd.get()))
     KITE_CHECK(reserve_space(config, file.fd.get(), offset, ErrorKind::kIo));
   MapRequest request;
   request.fd.reset(::fcntl(file.fd.get(), F_DUPFD_CLOEXEC, 0));

@@ -71,6 +71,32 @@ TEST(MemfdBackend, ASizeThatIsNoMultipleOfTheHugePageIsAnError) {
   EXPECT_THAT(memory.error().message, HasSubstr("size=3M is not a multiple of the page size 2M"));
 }
 
+// Where hugetlbfs is mounted: nothing where it is not.
+std::string huge_page_folder() {
+  std::ifstream mounts("/proc/mounts");
+  std::string device, folder, type, rest;
+  while (mounts >> device >> folder >> type && std::getline(mounts, rest))
+    if (type == "hugetlbfs" && rest.find("pagesize=2M") != rest.npos) return folder;
+  return "";
+}
+
+u64 free_huge_pages() {
+  std::ifstream file("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
+  u64 count = 0;
+  return file >> count ? count : 0;
+}
+
+TEST(FileBackend, PrivateHugePagesAreTakenOnce) {
+  const std::string folder = huge_page_folder();
+  const u64 pages = free_huge_pages();
+  if (folder.empty() || pages == 0)
+    GTEST_SKIP() << "this host has no hugetlbfs mounted, or no free huge pages of 2M";
+  auto memory = make(fmt::format("file,size={}M,mem-path={}", 2 * pages, folder));
+  ASSERT_TRUE(memory) << memory.error().message;
+  EXPECT_EQ(memory->page_size(), 2 * MiB);
+  memory->data()[memory->size() - 1] = 1;
+}
+
 TEST(LinuxBackends, UnreservedMemoryMayBeLargerThanTheHost) {
   if (test::kSanitizer) GTEST_SKIP() << "the sanitizer owns the address space";
   auto memory = make("ram,size=2T,reserve=off");
