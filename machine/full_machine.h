@@ -53,6 +53,8 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
   Result<> create_processors();
   Result<> enter_boot_program();
   std::string accelerator_words() const;
+  // What the guest was told it has.
+  const CpuModel& seen_model() const;
   std::vector<X86State> entry_states(const X86State& boot_processor);
 
   // On the loop's thread.

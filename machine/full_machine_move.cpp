@@ -17,13 +17,17 @@ Result<> FullMachine::prepare_move(const AcceleratorKind& kind) {
   }
   Result<Vcpu*> made = engines_->find(kind.name, 0);
   if (!made) return tl::unexpected<Error>(std::move(made).error());
-  const CpuModel* next = engines_->made(kind.name)->model();
-  const CpuModel* seen = engines_->first().model();
-  const std::vector<std::string> missing =
-      missing_features(seen != nullptr ? *seen : cpu_model_, next != nullptr ? *next : cpu_model_);
-  if (missing.empty()) return {};
+  const CpuModel* model = engines_->made(kind.name)->model();
+  const CpuModel& next = model != nullptr ? *model : cpu_model_;
+  const std::vector<std::string> missing = missing_features(seen_model(), next);
+  if (missing.empty()) {
+    if (next.tsc_hz != seen_model().tsc_hz)
+      log::warning("{} cannot count the guest's TSC at {} kHz: it goes on at {} kHz", kind.name,
+                   seen_model().tsc_hz / 1000, next.tsc_hz / 1000);
+    return {};
+  }
   // The interpreter, which has no model of its own, stays: a vCPU may be falling back to it now.
-  if (next != nullptr) engines_->discard(kind.name);
+  if (model != nullptr) engines_->discard(kind.name);
   return fail(ErrorKind::kUnavailable, "{} lacks what the guest was told it has: {}", kind.name,
               fmt::join(missing, " "));
 }

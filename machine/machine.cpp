@@ -196,8 +196,16 @@ Result<> FullMachine::create_processors() {
         std::make_unique<MovableVcpu>(*engines_, config, clock_, choice_.kind->name, *first));
     processor->thread().attach(*vcpus_.back(), config.interrupts);
   }
+  // The rate that the counter has where the machine is started is the guest's wherever it goes on.
+  for (LocalApic* apic : interrupts_.chips.local_apics)
+    apic->set_tsc_frequency(seen_model().tsc_hz);
   halt_watch_ = std::make_unique<HaltWatch>(clock_, processors_, [this] { everyone_is_dead(); });
   return {};
+}
+
+const CpuModel& FullMachine::seen_model() const {
+  const CpuModel* seen = engines_->first().model();
+  return seen != nullptr ? *seen : cpu_model_;
 }
 
 Result<> FullMachine::enter_boot_program() {
@@ -205,7 +213,7 @@ Result<> FullMachine::enter_boot_program() {
   release_unused_heap();  // the kernel's file and its decompressed form
   // The TSC goes on counting from power-on, so that it and the local APIC's deadlines agree.
   entry.tsc_at = clock_.now();
-  entry.tsc = static_cast<u64>(static_cast<u128>(*entry.tsc_at) * cpu_model_.tsc_hz / kSecond);
+  entry.tsc = static_cast<u64>(static_cast<u128>(*entry.tsc_at) * seen_model().tsc_hz / kSecond);
   if (LocalApic* apic = processors_.front()->apic()) apic->enter_virtual_wire_mode();
   std::vector<X86State> states = entry_states(entry);
   InterruptChips* away = chips();

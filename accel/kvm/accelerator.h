@@ -24,6 +24,8 @@ class KvmAccelerator : public Accelerator {
   void forget_derived() override;
 
   // For the vCPUs, which never outlive the accelerator.
+  // The frequency that the guest's TSC has turned out to have: known with the first vCPU.
+  void tsc_is(u64 khz) { set_tsc_frequency(model_, khz); }
   const Device& device() const { return device_; }
   AddressSpace& memory() { return memory_; }
   PortSpace& ports() { return ports_; }

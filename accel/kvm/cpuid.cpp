@@ -149,6 +149,11 @@ void tell_frequencies(u32 leaf, u64 tsc_khz, CpuidLeaf& value) {
 
 }  // namespace
 
+void set_tsc_frequency(CpuModel& model, u64 tsc_khz) {
+  model.tsc_hz = tsc_khz * 1000;
+  for (CpuidEntry& entry : model.cpuid) tell_frequencies(entry.leaf, tsc_khz, entry.value);
+}
+
 CpuidTable cpuid_of(const CpuModel& model, const CpuidContext& vcpu, u64 tsc_khz) {
   CpuidTable table(static_cast<u32>(model.cpuid.size()));
   for (const CpuidEntry& entry : model.cpuid) {

@@ -28,6 +28,9 @@ class CpuidTable {
 Result<CpuModel> usable_model(const Device& device, const CpuModel& model, bool kernel_chips,
                               std::vector<std::string_view>& missing);
 
+// The model with a TSC of that frequency.
+void set_tsc_frequency(CpuModel& model, u64 tsc_khz);
+
 // What the vCPU's CPUID answers, with the frequency of its TSC where a leaf tells it.
 CpuidTable cpuid_of(const CpuModel& model, const CpuidContext& vcpu, u64 tsc_khz);
 

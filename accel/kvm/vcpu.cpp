@@ -59,6 +59,7 @@ KvmVcpu::KvmVcpu(KvmAccelerator& accelerator, const VcpuConfig& config, UniqueFd
 Result<> KvmVcpu::set_up() {
   const u64 tsc_khz = choose_tsc_khz();
   tsc_hz_ = tsc_khz * 1000;
+  accelerator_.tsc_is(tsc_khz);
   CpuidTable cpuid =
       cpuid_of(*accelerator_.model(), {.apic_id = config_.apic_id, .cpus = config_.cpus}, tsc_khz);
   if (::ioctl(fd_.get(), KVM_SET_CPUID2, &cpuid.raw()) < 0) {

@@ -124,20 +124,17 @@ bool KvmVcpu::read_apic_msr(u32 index, u64& value) {
   return true;
 }
 
-// The guest's TSC is KVM's, with its own start and, where KVM cannot scale it, the host's rate. The
-// local APIC counts by the Clock at the model's rate. So a deadline is handed on as the distance
-// from now.
+// The guest's TSC is KVM's, with its own start. The local APIC counts by the Clock, at the model's
+// rate. So a deadline is handed on as the distance from now.
 bool KvmVcpu::write_apic_msr(u32 index, u64 value) {
   if (!config_.interrupts || !msr::belongs_to_apic(index)) return false;
   if (index != msr::kTscDeadline) return config_.interrupts->write_msr(index, value);
   tsc_deadline_ = value;
   if (value == 0) return config_.interrupts->write_msr(index, 0);
-  const u64 model_hz = accelerator_.model()->tsc_hz;
   const u64 now = guest_tsc();
   const u128 distance = value > now ? value - now : 0;
   const u64 clock_now = static_cast<u64>(accelerator_.clock().now());
-  const u128 model_now = u128{clock_now} * model_hz / kSecond;
-  const u128 deadline = model_now + distance * model_hz / tsc_hz_;
+  const u128 deadline = u128{clock_now} * tsc_hz_ / kSecond + distance;
   const u64 sent = deadline > ~u64{0} ? ~u64{0} : static_cast<u64>(deadline);
   return config_.interrupts->write_msr(index, std::max<u64>(sent, 1));
 }

@@ -165,6 +165,11 @@ void LocalApic::set_tsc_offset(i64 offset) {
   finish(std::move(lock));
 }
 
+void LocalApic::set_tsc_frequency(u64 hz) {
+  std::lock_guard lock(mutex_);
+  timer_.set_tsc_frequency(hz);
+}
+
 void LocalApic::timer_expired() {
   std::unique_lock lock(mutex_);
   if (timer_.take_expiry()) fire(kTimer);

@@ -94,6 +94,8 @@ class LocalApic : public Device, public IoHandler {
   bool write_msr(u32 index, u64 value);
   // The processor's TSC is clock * tsc_hz + offset; call when the guest moved it.
   void set_tsc_offset(i64 offset);
+  // Before the machine runs: where the processor's TSC has another frequency than was configured.
+  void set_tsc_frequency(u64 hz);
 
   // The board's side.
   u32 apic_id() const { return config_.apic_id; }

@@ -32,6 +32,7 @@ class LocalApicTimer {
   [[nodiscard]] bool set_tsc_deadline(u64 deadline);
   u64 tsc_deadline() const { return deadline_; }
   [[nodiscard]] bool set_tsc_offset(i64 offset);
+  void set_tsc_frequency(u64 hz) { tsc_hz_ = hz != 0 ? hz : 1; }
 
   // Has the timer run out? Missed periods count once. Arms the next period.
   [[nodiscard]] bool take_expiry();
@@ -50,7 +51,7 @@ class LocalApicTimer {
 
   Clock& clock_;
   const u64 bus_hz_;
-  const u64 tsc_hz_;
+  u64 tsc_hz_;
   Timer timer_;
   Mode mode_ = Mode::kOneShot;
   u32 divide_ = 0;  // the register

@@ -134,6 +134,44 @@ TEST_F(Moving, NorDoTheyIfTheyBeganInTheInterpreter) {
   run_moved(config, "kvm");
 }
 
+// Also where KVM cannot scale the host's counter: the interpreter counts as fast as it then did.
+TEST_F(Moving, TheTscKeepsItsRateInTheInterpreter) {
+  auto machine = Machine::create(config_for("moved", "kvm"));
+  ASSERT_TRUE(machine) << machine.error().message;
+  MonitorTarget& target = (*machine)->monitor_target();
+  using Seconds = std::chrono::duration<double>;
+  struct Reading {
+    Seconds time, took{1e9};
+    u64 tsc;
+  };
+  // The quickest of some: a loaded host takes its time between looking at the clock and the TSC.
+  const auto read = [&] {
+    Reading best{};
+    for (int i = 0; i < 20; ++i) {
+      const Seconds before = std::chrono::steady_clock::now().time_since_epoch();
+      const u64 tsc = target.vcpus()[0].state.tsc;
+      const Seconds after = std::chrono::steady_clock::now().time_since_epoch();
+      if (after - before < best.took) best = {before, after - before, tsc};
+    }
+    return best;
+  };
+  const auto rate = [&] {
+    const Reading first = read();
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    const Reading last = read();
+    return static_cast<double>(last.tsc - first.tsc) / (last.time - first.time).count();
+  };
+  double in_kvm = 0, in_tcg = 0;
+  (*machine)->loop().post([&] {
+    in_kvm = rate();
+    EXPECT_TRUE(target.move_to("tcg"));
+    in_tcg = rate();
+  });
+  const Outcome outcome = (*machine)->run();
+  EXPECT_EQ(outcome.status, 1) << describe(outcome);
+  EXPECT_NEAR(in_tcg / in_kvm, 1, 0.2);
+}
+
 TEST(MovingRefused, WhatTheOtherAcceleratorLacksIsSaidAndTheMachineGoesOn) {
   if (std::string why = why_no_kvm(); why.empty()) {
     GTEST_SKIP() << "this host's KVM can take the machine, if its processor has every feature";
