@@ -76,6 +76,7 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
   void continue_vcpus() override;
   void reset_machine() override;
   void quit() override;
+  bool ends() const override;
   Result<> move_to(std::string_view accelerator) override;
   // Around what needs the vCPUs outside the guest. On the loop's thread.
   void park_vcpus();

@@ -50,6 +50,10 @@ void FullMachine::quit() {
   request_stop(0);
 }
 
+bool FullMachine::ends() const {
+  return stop_signal_.load() != kNoSignal || control_.ending();
+}
+
 void FullMachine::park_vcpus() {
   for (auto& processor : processors_) processor->thread().park();
 }

@@ -23,7 +23,10 @@ void Monitor::begin() {
 }
 
 void Monitor::type(std::span<const u8> bytes) {
-  for (u8 byte : bytes) key(byte);
+  for (u8 byte : bytes) {
+    if (target_.ends()) return;
+    key(byte);
+  }
 }
 
 void Monitor::key(u8 byte) {

@@ -26,7 +26,7 @@ class Monitor {
 
   // Forgets a line that was begun and shows the prompt.
   void begin();
-  // Executes each line that ends within `bytes`. On the I/O loop's thread.
+  // Executes each line that ends within `bytes`, until the run is to end. On the I/O loop's thread.
   void type(std::span<const u8> bytes);
 
   static constexpr std::string_view kPrompt = "(kite) ";

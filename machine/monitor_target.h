@@ -44,6 +44,8 @@ class MonitorTarget {
   virtual void reset_machine() = 0;
   // Ends the run soon, as Ctrl-a x does.
   virtual void quit() = 0;
+  // Is the run about to end, by quit() or whatever else? Nothing more is to be done then.
+  virtual bool ends() const { return false; }
   // Goes on in another accelerator.
   virtual Result<> move_to(std::string_view accelerator) = 0;
 };

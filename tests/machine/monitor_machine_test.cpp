@@ -169,6 +169,14 @@ TEST_F(MonitorOfAMachine, ResetStartsAnewAlsoWithNoRebootAndWaitsForCont) {
   EXPECT_EQ(outcome.status, 0) << outcome.reason;
 }
 
+// Else a signal to end the run waits for all that somebody has typed ahead.
+TEST_F(MonitorOfAMachine, AfterQuitNothingThatWasTypedAheadIsDone) {
+  const Outcome outcome = run([](FakeVcpu& vcpu) -> Exit { return vcpu.spin(); },
+                              [&] { Client(path_).type("quit\nreset\nreset\n"); });
+  EXPECT_EQ(outcome.kind, OutcomeKind::kInterrupted);
+  EXPECT_EQ(outcome.resets, 0u);
+}
+
 TEST_F(MonitorOfAMachine, AClientThatVanishesInTheMiddleOfALineLeavesNothingBehind) {
   run([](FakeVcpu& vcpu) -> Exit { return vcpu.spin(); },
       [&] {
