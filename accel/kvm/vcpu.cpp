@@ -130,6 +130,10 @@ KvmVcpu::Step KvmVcpu::turn(Nanos deadline) {
   KITE_CHECK(take_signals());
   if (std::optional<Exit> halted = wait_for_event()) return halted;
   if (accelerator_.slots().failed()) KITE_CHECK(accelerator_.slots().health());
+  if (interrupt_waits_for_access()) {
+    KITE_CHECK(finish_access());
+    return std::nullopt;
+  }
   offer_interrupt();
   return enter(deadline);
 }
@@ -179,6 +183,14 @@ std::optional<Exit> KvmVcpu::wait_for_event() {
     return std::nullopt;
   }
   return Exit{Exit::Kind::kHalted, enabled};
+}
+
+// An interrupt that the access has made, such as one the guest sends itself, is due before the next
+// instruction. The window that offer_interrupt() asks for opens there, but a KVM that interprets
+// looks for it only after a thousand more.
+bool KvmVcpu::interrupt_waits_for_access() {
+  return access_open_ && run_.if_flag != 0 && config_.interrupts && interrupt_.load() &&
+         config_.interrupts->pending();
 }
 
 // Gives KVM the waiting interrupt if the guest can take one now, else asks to be told when it can.

@@ -68,6 +68,7 @@ class KvmVcpu : public Vcpu {
   std::optional<Exit> reason_to_leave(Nanos deadline);
   Result<> take_signals();
   std::optional<Exit> wait_for_event();
+  bool interrupt_waits_for_access();
   void offer_interrupt();
   Step enter(Nanos deadline);
   Step failed_to_run(int error_number, Nanos deadline);

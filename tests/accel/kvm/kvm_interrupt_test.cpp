@@ -37,6 +37,27 @@ TEST_F(KvmInterrupts, SeveralWaitingInterruptsAreDeliveredOneAfterTheOther) {
   EXPECT_EQ(port_recorder.seen.size(), 3u);
 }
 
+// Behind a port write that raises an interrupt, KVM went on for as long as it likes to interpret:
+// CLI came first.
+TEST_F(KvmInterrupts, AnInterruptThatAPortWriteRaisesComesBeforeTheNextInstruction) {
+  struct Raiser : Recorder {
+    Raiser(FakeInterrupts& interrupts, Vcpu& vcpu) : interrupts(interrupts), vcpu(vcpu) {}
+    void write(u64, u64, unsigned) override {
+      interrupts.waiting = 1;
+      vcpu.signal(Signal::kInterrupt, 0);
+    }
+    FakeInterrupts& interrupts;
+    Vcpu& vcpu;
+  } raiser(interrupts, *vcpu);
+  ASSERT_TRUE(ports.map("raiser", 0x90, 1, raiser));
+  put_handlers();
+  put(kProgram, {0xfb, 0x90, 0xb0, 0x03,  // sti; nop; mov al, 3
+                 0xe6, 0x90, 0xb0, 0x07,  // out 90h, al; mov al, 7
+                 0xfa, 0xf4});            // cli; hlt
+  run_to_halt(real_mode());
+  EXPECT_EQ(port_recorder.seen, (std::vector<Access>{{true, 0, 3, 1}}));
+}
+
 TEST_F(KvmInterrupts, AnInterruptEndsHlt) {
   put_handlers();
   put(kProgram, {0xfb, 0xf4, 0xfa, 0xf4});  // sti; hlt; cli; hlt
