@@ -223,12 +223,14 @@ class Kite:
 class Qemu:
     """QEMU with an accelerator, its processors as the suite names them."""
 
-    def __init__(self, program, accel, properties):
-        self.program, self.accel = program, accel
+    def __init__(self, program, accel, properties, features):
+        self.program, self.accel, self.features = program, accel, features
         self.choice = ','.join(filter(None, [accel, properties]))
 
     def command(self, test, kernel, folder, _):
         more = [word for word in shlex.split(test.get('qemu_params', '')) if word != '-enable-kvm']
+        if '-cpu' in more and self.features:
+            more[more.index('-cpu') + 1] += ',' + self.features
         if '-m' not in more:
             more += ['-m', '512']
         return [self.program, '-accel', self.choice, '-nodefaults', '-no-reboot', '-display', 'none', '-serial', 'stdio',
