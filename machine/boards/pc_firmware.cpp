@@ -63,9 +63,22 @@ void add_smbios(MachineBuild& machine, FwCfg::Contents& contents) {
   contents.files["etc/smbios/smbios-tables"].assign(bytes.begin() + structures, bytes.end());
 }
 
-// The kernel's items, by which firmware can also start it in a way of its own, and the ROM that
-// copies them and enters it.
-void add_kernel(const FirmwareKernel& kernel, FwCfg::Contents& contents) {
+// Items of our own, which firmware does not take for a Linux kernel.
+std::vector<FwCfgCopy> add_multiboot_kernel(const FirmwareKernel& kernel,
+                                            FwCfg::Contents& contents) {
+  u16 key = 0x8100;
+  std::vector<FwCfgCopy> copies;
+  const auto add = [&](const FirmwareKernel::Part& part) {
+    contents.items[key] = part.bytes;
+    copies.push_back({key++, static_cast<u32>(part.bytes.size()), part.address});
+  };
+  add(kernel.setup);
+  for (const FirmwareKernel::Part& part : kernel.others) add(part);
+  return copies;
+}
+
+// The items by which firmware can also start it in a way of its own.
+std::vector<FwCfgCopy> add_linux_kernel(const FirmwareKernel& kernel, FwCfg::Contents& contents) {
   struct Item {
     u16 address, size, data;
   };
@@ -83,7 +96,18 @@ void add_kernel(const FirmwareKernel& kernel, FwCfg::Contents& contents) {
   add(kKernel, kernel.kernel);
   add(kCommandLine, kernel.command_line);
   add(kInitrd, kernel.initrd);
+  return copies;
+}
+
+// The kernel's items, and the ROM that copies them and enters it.
+Result<> add_kernel(const FirmwareKernel& kernel, FwCfg::Contents& contents) {
+  const auto copies = kernel.others.empty() ? add_linux_kernel(kernel, contents)
+                                            : add_multiboot_kernel(kernel, contents);
+  if (copies.size() > kMostFwCfgCopies)
+    return fail(ErrorKind::kData, "{} of {} parts: with --firmware at most {} are possible",
+                kernel.description, copies.size(), kMostFwCfgCopies);
   contents.files[kBootRom] = linux_boot_rom(copies, kernel.setup.address);
+  return {};
 }
 
 // Nothing where no kernel is given, or no firmware to start it.
@@ -120,7 +144,7 @@ Result<FwCfg::Contents> pc_fw_cfg(MachineBuild& machine) {
   contents.files["etc/pvpanic-port"] = number<u16>(address::kPvpanic);
   const auto kernel = KITE_TRY(read_kernel(machine));
   if (kernel) {
-    add_kernel(*kernel, contents);
+    KITE_CHECK(add_kernel(*kernel, contents));
     machine.firmware().kernel = kernel->description;
   }
   if (const auto order = boot_order(machine.config().disks, kernel.has_value()); !order.empty())

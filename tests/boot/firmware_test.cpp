@@ -136,6 +136,45 @@ TEST(SeaBiosKernel, StandsInTheBootMenuBesideTheDrives) {
   EXPECT_THAT(run.out, HasSubstr("1. Linux kernel"));
 }
 
+// A kernel of 54 bytes whose status tells the first letter of its command line: 'a' is 1.
+class MultibootKernel {
+ public:
+  MultibootKernel() : path_(testing::TempDir() + "kite-multiboot-" + std::to_string(::getpid())) {
+    constexpr u32 kMagic = 0x1badb002, kFlags = 1 << 16, kLoad = 0x100000, kEntry = kLoad + 32;
+    const u32 header[] = {kMagic, kFlags, 0 - kMagic - kFlags, kLoad, kLoad, 0, 0, kEntry};
+    // cmp eax, 2badb002h; jne bad; mov esi, [ebx + 16]; mov al, [esi]; sub al, 61h; out 0f4h, al
+    // bad: mov al, 63h; out 0f4h, al; jmp $
+    const std::string code(
+        "\x3d\x02\xb0\xad\x2b\x75\x09\x8b\x73\x10\x8a\x06\x2c\x61\xe6\xf4"
+        "\xb0\x63\xe6\xf4\xeb\xfe",
+        22);
+    std::ofstream file(path_, std::ios::binary);
+    file.write(reinterpret_cast<const char*>(header), sizeof header);
+    file << code;
+  }
+  ~MultibootKernel() {
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+  }
+  MultibootKernel(const MultibootKernel&) = delete;
+  MultibootKernel& operator=(const MultibootKernel&) = delete;
+
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+TEST(SeaBiosKernel, MayBeAMultibootKernelWithItsCommandLine) {
+  SKIP_WITHOUT(kBios);
+  const MultibootKernel kernel;
+  const ProgramRun run = run_until(
+      "", {"--memory", "64M", "--firmware", find_guest(kBios), "--append", "c", kernel.path()});
+  EXPECT_EQ(run.status, 5) << words_of(run);
+  EXPECT_THAT(run.err, HasSubstr("; multiboot 1"));
+  EXPECT_THAT(run.out, HasSubstr("Booting from ROM"));
+}
+
 // Four times the code of SeaBIOS, in long mode: it looks for the kernel in fw_cfg itself and starts
 // it as an EFI program.
 TEST(Ovmf, StartsAKernelAsAnEfiProgram) {

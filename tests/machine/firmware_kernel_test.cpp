@@ -52,6 +52,33 @@ TEST(FirmwareKernel, TheInitrdLeavesTheEndOfRamToTheFirmware) {
   EXPECT_EQ(planned(request).initrd.address, 0x3000000u - 4096);
 }
 
+// The code that enters it is tested by what it enters (tests/boot).
+TEST(FirmwareKernel, AMultibootKernelIsPartedAsKiteWouldLoadIt) {
+  const Bytes initrd = sample(3000);
+  const Bytes image =
+      multiboot(1 << 16, {0x200100, 0x200000, 0x201000, 0x203000, 0x200004}, 0x100, 0x1800);
+  BootRequest request = request_for(image);
+  request.initrd = initrd;
+  const FirmwareKernel plan = planned(request);
+  EXPECT_EQ(plan.description, "multiboot 1");
+  EXPECT_TRUE(plan.kernel.bytes.empty());
+  ASSERT_FALSE(plan.others.empty());
+  EXPECT_EQ(plan.others[0].address, 0x200000u);
+  EXPECT_EQ(plan.others[0].bytes.size(), 0x3000u);  // with what is to be zeros
+  EXPECT_TRUE(std::equal(image.begin(), image.begin() + 0x1000, plan.others[0].bytes.begin()));
+  const auto has_initrd = [&](const FirmwareKernel::Part& part) {
+    return part.bytes == initrd && part.address == 63 * MiB - 4096;  // the last MiB is firmware's
+  };
+  EXPECT_TRUE(std::ranges::any_of(plan.others, has_initrd));
+}
+
+TEST(FirmwareKernel, AMultibootKernelMayNotLieWhereItsEntryCodeOrTheFirmwareIs) {
+  for (const u32 at : {0x10000u, 0x3f00000u}) {
+    const Bytes image = multiboot(1 << 16, {at, at, at + 0x1000, 0, at}, 0, 0x1000);
+    EXPECT_FALSE(plan_firmware_kernel(request_for(image), 64 * MiB)) << at;
+  }
+}
+
 TEST(FirmwareKernel, WhatDoesNotFitIsNamed) {
   const Bytes image = bz_image(sample(5000), {.cmdline_size = 20}), initrd = sample(3000);
   BootRequest request = request_for(image);
