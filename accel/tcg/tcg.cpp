@@ -12,6 +12,16 @@ namespace kite {
 
 namespace {
 
+// What the instructions are decoded by. For another engine it is all there are, for programs rely
+// on what the host's processor has. But INVPCID is one that a hypervisor can take away, and KVM
+// does where CPUID does not show it.
+CpuModel decoded_model(const AcceleratorConfig& config) {
+  if (!config.options.every_instruction) return config.model;
+  CpuModel all = *find_cpu_model("max");
+  all.set(Feature::kInvpcid, config.model.has(Feature::kInvpcid));
+  return all;
+}
+
 // Makes interpreted processors and tells them when the memory map changes.
 class TcgAccelerator final : public Accelerator,
                              private MemoryListener,
@@ -19,9 +29,7 @@ class TcgAccelerator final : public Accelerator,
                              private DirtySource {
  public:
   explicit TcgAccelerator(const AcceleratorConfig& config)
-      : config_(config),
-        decoder_(config.options.every_instruction ? *find_cpu_model("max") : config.model),
-        processors_(config.cpus) {
+      : config_(config), decoder_(decoded_model(config)), processors_(config.cpus) {
     config_.memory.add_listener(*this);
     config_.memory.set_write_listener(this);
     config_.memory.dirty_log().add_source(*this);

@@ -3,6 +3,7 @@
 
 #include "accel/tcg/tcg.h"
 #include "accel/x86/registers.h"
+#include "accel/x86/vectors.h"
 #include "machine/movable_vcpu.h"
 #include "memory/backend.h"
 
@@ -56,6 +57,7 @@ const AcceleratorKind kHelpless{
 
 class FallBackTest : public testing::Test {
  protected:
+  using Bytes = std::vector<u8>;
   static constexpr Gpa kCode = 0x1000;
 
   FallBackTest() {
@@ -119,6 +121,19 @@ TEST_F(FallBackTest, AnInstructionThatTheModelDoesNotOfferIsExecutedAllTheSame) 
   model_ = *find_cpu_model("max,-popcnt");
   ASSERT_TRUE(run({0xb8, 0x11, 0x10, 0xf3, 0x0f, 0xb8, 0xd8, 0xf4})) << failure_;  // POPCNT BX, AX
   EXPECT_EQ(vcpu_->state().gpr[kRbx] & 0xffff, 3u);
+}
+
+// The guest was told that there is none, KVM could not execute it, and the interpreter did.
+TEST_F(FallBackTest, InvpcidIsUndefinedWhereTheModelDoesNotOfferIt) {
+  space_.write(4 * kInvalidOpcode, Bytes{0x00, 0x20, 0x00, 0x00});
+  space_.write(0x2000, Bytes{0xbb, 0x06, 0x00, 0xf4});  // MOV BX, 6; HLT
+  // MOV AX, 2; MOV DI, 3000h; INVPCID EAX, [DI]; HLT
+  const Bytes code = {0xb8, 0x02, 0x00, 0xbf, 0x00, 0x30, 0x66, 0x0f, 0x38, 0x82, 0x05, 0xf4};
+  ASSERT_TRUE(run(code)) << failure_;
+  EXPECT_EQ(vcpu_->state().gpr[kRbx], 0u);
+  model_ = *find_cpu_model("max,-invpcid");
+  ASSERT_TRUE(run(code)) << failure_;
+  EXPECT_EQ(vcpu_->state().gpr[kRbx], 6u);
 }
 
 // AVX-512 has no Feature, so the interpreter has none of its instructions.
