@@ -172,7 +172,7 @@ Result<> FullMachine::build_board() {
   VcpuThread::Owner& owner = *this;
   for (unsigned index = 0; index < config_.cpus; index++) {
     std::string name = config_.cpus > 1 ? fmt::format("vcpu {}", index) : "";
-    processors_.push_back(std::make_unique<Processor>(index, owner, std::move(name)));
+    processors_.push_back(std::make_unique<Processor>(index, owner, clock_, std::move(name)));
     processors_.back()->thread().run_on(config_.affinity.of(index));
   }
   make_event_interrupts();

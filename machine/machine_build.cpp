@@ -51,7 +51,8 @@ std::vector<LocalApic*> MachineBuild::local_apics(Gpa address, ApicBus& bus,
     config.physical_address_bits = at_.cpu_model.physical_address_bits;
     config.x2apic = at_.cpu_model.has(Feature::kX2apic);
     config.cmci = config.directed_eoi = false;  // as KVM's in the kernel
-    LocalApic& apic = chips().add<LocalApic>(config, clock(), bus, processor->wiring(sources));
+    LocalApic& apic = chips().add<LocalApic>(config, processor->thread().clock(), bus,
+                                             processor->wiring(sources));
     processor->connect(apic);
     bus.add(apic);
     apics.push_back(&apic);

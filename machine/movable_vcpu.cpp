@@ -24,42 +24,43 @@ MovableVcpu::MovableVcpu(Engines& engines, const VcpuConfig& config, Clock& cloc
 
 Result<Exit> MovableVcpu::run(Nanos deadline) {
   for (;;) {
-    Result<Exit> exit = holder_->run(deadline);
+    Result<Exit> exit = holder().run(deadline);
     if (!exit || exit->kind != Exit::Kind::kUnable) return exit;
     if (std::optional<Exit> end = KITE_TRY(fall_back())) return *end;
   }
 }
 
+// Without the lock: who kicks may hold a chip's that move() needs. A kick that goes to the former
+// holder is not missed, since whoever moves has parked every processor.
 void MovableVcpu::kick() {
-  std::lock_guard lock(mutex_);
-  holder_->kick();
+  holder().kick();
 }
 
 void MovableVcpu::signal(Signal signal, u32 argument) {
   std::lock_guard lock(mutex_);
-  holder_->signal(signal, argument);
+  holder().signal(signal, argument);
 }
 
 Result<std::optional<Exit>> MovableVcpu::fall_back() {
   if (interpreter_ == nullptr) {
     interpreter_ = KITE_TRY(engines_.find("tcg", index_));
     if (interpreter_ == nullptr || interpreter_ == holder_)
-      return tl::unexpected<Error>(holder_->why_unable());
+      return tl::unexpected<Error>(holder().why_unable());
     Accelerator& mine = *engines_.made(accelerator_);
     limits_.supervisor_stores = !mine.shadows_page_tables();
     limits_.unknown_is_defined = mine.model() != nullptr && has_unnamed_features(*mine.model());
   }
   stay_.begin(clock_.now() - last_);
   limits_.instructions = stay_.instructions();
-  const X86State lent = holder_->lend();
+  const X86State lent = holder().lend();
   X86State now = lent;
   const Burst burst = KITE_TRY(interpreter_->execute(now, limits_));
   if (burst.instructions == 0) {
-    Error error = holder_->why_unable();
+    Error error = holder().why_unable();
     error.message += "; nor does Kite's interpreter know it";
     return tl::unexpected<Error>(std::move(error));
   }
-  KITE_CHECK(holder_->take_back(lent, now, burst.translations_changed));
+  KITE_CHECK(holder().take_back(lent, now, burst.translations_changed));
   fall_backs_.fetch_add(1, std::memory_order_relaxed);
   executed_.fetch_add(burst.instructions, std::memory_order_relaxed);
   engines_.note_fall_back(accelerator_, burst, lent.rip);

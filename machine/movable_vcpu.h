@@ -40,9 +40,9 @@ class MovableVcpu final : public Vcpu {
   Result<Exit> run(Nanos deadline) override;
   void kick() override;
   void signal(Signal signal, u32 argument) override;
-  X86State state() override { return holder_->state(); }
-  Result<> set_state(const X86State& state) override { return holder_->set_state(state); }
-  std::optional<u64> instructions() const override { return holder_->instructions(); }
+  X86State state() override { return holder().state(); }
+  Result<> set_state(const X86State& state) override { return holder().set_state(state); }
+  std::optional<u64> instructions() const override { return holder().instructions(); }
 
   std::string_view accelerator() const { return accelerator_; }
   // The engine `to`, of `accelerator`, becomes the holder, with the state that this one's set_state
@@ -55,6 +55,7 @@ class MovableVcpu final : public Vcpu {
   u64 fall_back_instructions() const { return executed_.load(std::memory_order_relaxed); }
 
  private:
+  Vcpu& holder() const { return *holder_.load(); }
   Result<std::optional<Exit>> fall_back();
 
   Engines& engines_;
@@ -67,8 +68,8 @@ class MovableVcpu final : public Vcpu {
   Nanos last_ = 0;  // when a fall-back ended last
   std::atomic<u64> fall_backs_{0}, executed_{0};
 
-  std::mutex mutex_;  // of who signals; guards holder_ against move()
-  Vcpu* holder_;
+  std::mutex mutex_;  // of who signals: what has not been taken by a move() goes to the new holder
+  std::atomic<Vcpu*> holder_;
 };
 
 }  // namespace kite

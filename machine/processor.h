@@ -28,8 +28,9 @@ class LocalApicWindow;
 // Binds a LocalApic to the vCPU on whose thread it is used, in both directions.
 class Processor : public InterruptPort, private LocalApicWiring {
  public:
-  Processor(unsigned index, VcpuThread::Owner& owner, std::string name = {})
-      : thread_(index, owner, std::move(name)) {}
+  // `clock` is the machine's.
+  Processor(unsigned index, VcpuThread::Owner& owner, Clock& clock, std::string name = {})
+      : thread_(index, owner, clock, std::move(name)) {}
 
   VcpuThread& thread() { return thread_; }
   LocalApic* apic() { return apic_; }

@@ -26,6 +26,7 @@ void VcpuThread::start() {
 
 void VcpuThread::detach() {
   stop();
+  clock_.silence();
   vcpu_ = nullptr;
 }
 
@@ -33,7 +34,7 @@ void VcpuThread::park() {
   std::unique_lock lock(mutex_);
   park_requested_ = true;
   vcpu_->kick();
-  changed_.notify_all();
+  bell_.ring();
   changed_.wait(lock, [this] { return parked_ || ended_; });
 }
 
@@ -42,11 +43,11 @@ bool VcpuThread::park_within(Nanos limit) {
   if (park_requested_ || ended_) return false;
   park_requested_ = true;
   vcpu_->kick();
-  changed_.notify_all();
+  bell_.ring();
   changed_.wait_for(lock, std::chrono::nanoseconds(limit), [this] { return parked_ || ended_; });
   if (parked_) return true;
   park_requested_ = false;
-  changed_.notify_all();
+  bell_.ring();
   return false;
 }
 
@@ -57,7 +58,7 @@ void VcpuThread::resume(bool new_state) {
     halted_ = woken_ = hard_woken_ = false;
     dead_.store(false);
   }
-  changed_.notify_all();
+  bell_.ring();
 }
 
 void VcpuThread::stop() {
@@ -66,7 +67,7 @@ void VcpuThread::stop() {
     std::lock_guard lock(mutex_);
     stopping_ = true;
     vcpu_->kick();
-    changed_.notify_all();
+    bell_.ring();
   }
   thread_.join();
 }
@@ -83,7 +84,7 @@ void VcpuThread::signal(Signal signal, u32 argument) {
       dead_.store(false);
     }
   }
-  changed_.notify_all();  // without the lock, which the thread would have to wait for
+  bell_.ring();  // without the lock, which the thread would have to wait for
 }
 
 bool VcpuThread::is_halted() const {
@@ -103,7 +104,8 @@ void VcpuThread::loop() {
   const Result<> ready = prepare_thread();
   if (!ready) owner_.vcpu_failed(*this, ready.error());
   while (ready && wait_until_runnable()) {
-    Result<Exit> exit = vcpu_->run(kNever);
+    Result<Exit> exit = vcpu_->run(clock_.enter());
+    clock_.leave(exit ? exit->kind : Exit::Kind::kUnable);
     if (!exit) {
       owner_.vcpu_failed(*this, exit.error());
       break;
@@ -126,7 +128,7 @@ bool VcpuThread::wait_until_runnable() {
   for (;;) {
     parked_ = park_requested_;
     if (parked_) changed_.notify_all();
-    changed_.wait(lock, [this] { return stopping_ || park_requested_ != parked_ || runnable(); });
+    sleep(lock);
     if (stopping_) return false;
     if (park_requested_) continue;
     parked_ = false;
@@ -142,6 +144,17 @@ bool VcpuThread::wait_until_runnable() {
     }
     halted_ = hard_woken_ = false;
     return true;
+  }
+}
+
+// Until somebody wants something of the thread, or its timers may have.
+void VcpuThread::sleep(std::unique_lock<std::mutex>& lock) {
+  while (!stopping_ && park_requested_ == parked_ && !runnable()) {
+    const Nanos deadline = parked_ ? kNever : clock_.next_deadline();
+    lock.unlock();
+    (void)bell_.wait(deadline == kNever ? kNever : deadline - clock_.now());
+    clock_.run_due();
+    lock.lock();
   }
 }
 

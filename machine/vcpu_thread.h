@@ -6,7 +6,8 @@
 //
 // Invariants. Vcpu::run is called only on the thread itself and never with mutex_ held. A signal
 // that arrives between the return of run() and the sleep is not lost: it sets `woken_`, which is
-// cleared before run() and looked at after it, both under mutex_.
+// cleared before run() and looked at after it, both under mutex_. Timers of clock() run on the
+// thread, while it sleeps and after each run(), but not while it is parked.
 #pragma once
 
 #include <atomic>
@@ -18,8 +19,10 @@
 #include <thread>
 
 #include "accel/accelerator.h"
+#include "base/bell.h"
 #include "machine/cpu_affinity.h"
 #include "machine/thread_time.h"
+#include "machine/vcpu_clock.h"
 
 namespace kite {
 
@@ -37,9 +40,12 @@ class VcpuThread {
     virtual void vcpu_failed(VcpuThread& vcpu, const Error& error) = 0;
   };
 
-  // `name` is what traces call the thread; empty where there is only one.
-  VcpuThread(unsigned index, Owner& owner, std::string name = {})
-      : index_(index), name_(std::move(name)), owner_(owner) {}
+  // `clock` is the machine's. `name` is what traces call the thread; empty where there is only one.
+  VcpuThread(unsigned index, Owner& owner, Clock& clock, std::string name = {})
+      : index_(index),
+        name_(std::move(name)),
+        owner_(owner),
+        clock_(clock, [this] { vcpu_->kick(); }) {}
   ~VcpuThread() { stop(); }
   VcpuThread(const VcpuThread&) = delete;
   VcpuThread& operator=(const VcpuThread&) = delete;
@@ -67,6 +73,8 @@ class VcpuThread {
   void signal(Signal signal, u32 argument = 0);
 
   unsigned index() const { return index_; }
+  // For the timers of what belongs to this processor alone.
+  Clock& clock() { return clock_; }
   // Processor time, since start(); nothing where the host does not tell.
   std::optional<Nanos> time_used() { return thread_time(thread_.native_handle()); }
   // Sleeps in HLT. Any thread.
@@ -84,6 +92,7 @@ class VcpuThread {
   Result<> prepare_thread();
   void loop();
   bool wait_until_runnable();
+  void sleep(std::unique_lock<std::mutex>& lock);
   bool runnable() const;
   void handle(const Exit& exit);
   void halt(bool interrupts_enabled);
@@ -95,13 +104,16 @@ class VcpuThread {
   HostCpuSet host_cpus_;  // empty: any
   Vcpu* vcpu_ = nullptr;
   InterruptPort* interrupts_ = nullptr;
+  VcpuClock clock_;
   std::thread thread_;
   std::atomic<bool> dead_{false};
   std::atomic<u64> revivals_{0};
   std::optional<u64> final_rip_;  // written by the thread, read after it has ended
 
-  mutable std::mutex mutex_;  // guards everything below
-  std::condition_variable changed_;
+  Bell bell_;  // rung whenever what the thread sleeps for may have come
+
+  mutable std::mutex mutex_;         // guards everything below
+  std::condition_variable changed_;  // parked_ or ended_ has
   bool park_requested_ = false;
   bool parked_ = false;
   bool stopping_ = false;

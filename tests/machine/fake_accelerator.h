@@ -1,6 +1,7 @@
 // An accelerator whose vCPU does what a test's function says, in place of a guest.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -20,8 +21,9 @@ class FakeVcpu : public Vcpu {
   FakeVcpu(const AcceleratorConfig& config, InterruptPort* interrupts, FakeProgram program)
       : config_(config), interrupts_(interrupts), program_(std::move(program)) {}
 
-  Result<Exit> run(Nanos) override {
+  Result<Exit> run(Nanos deadline) override {
     runs++;
+    deadline_ = deadline;
     return program_(*this);
   }
   void kick() override {
@@ -55,7 +57,13 @@ class FakeVcpu : public Vcpu {
   // What a guest in an endless loop does.
   Exit spin() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return kicked_; });
+    const auto kicked = [this] { return kicked_; };
+    if (deadline_ == kNever) {
+      changed_.wait(lock, kicked);
+    } else if (const Nanos left = deadline_ - config_.clock.now();
+               !changed_.wait_for(lock, std::chrono::nanoseconds(left), kicked)) {
+      return {Exit::Kind::kDeadline, false};
+    }
     kicked_ = false;
     return {Exit::Kind::kKicked, false};
   }
@@ -72,7 +80,8 @@ class FakeVcpu : public Vcpu {
   AcceleratorConfig config_;
   InterruptPort* interrupts_;
   FakeProgram program_;
-  std::mutex mutex_;  // guards everything below
+  Nanos deadline_ = kNever;  // of this run
+  std::mutex mutex_;         // guards everything below
   std::condition_variable changed_;
   bool kicked_ = false;
   int nmis_ = 0;

@@ -5,7 +5,9 @@ namespace kite {
 namespace {
 
 using test::fake_config;
+using test::FakeAccelerator;
 using test::FakeVcpu;
+using test::null_serial;
 using test::run_fake;
 
 // The 8259 pair: vectors from 20h and 28h, everything unmasked but what `mask` says.
@@ -122,22 +124,68 @@ TEST(Halt, WithoutAnInterruptControllerEveryHaltIsForGood) {
   EXPECT_EQ(outcome.kind, OutcomeKind::kDeadHalt);
 }
 
+constexpr u8 kTimerVector = 0x55;
+
+// The local APIC's timer once, after 5 ms.
+void start_local_apic_timer(FakeVcpu& vcpu) {
+  constexpr Gpa kSpurious = 0xfee000f0, kLvtTimer = 0xfee00320, kInitialCount = 0xfee00380,
+                kDivide = 0xfee003e0;
+  vcpu.memory().write_value(kSpurious, 0x1ff, 4);
+  vcpu.memory().write_value(kDivide, 0xb, 4);
+  vcpu.memory().write_value(kLvtTimer, kTimerVector, 4);
+  vcpu.memory().write_value(kInitialCount, 5'000'000, 4);
+}
+
 TEST(Halt, TheLocalApicTimerEndsIt) {
   u8 vector = 0;
   Outcome outcome = run_fake([&](FakeVcpu& vcpu) -> Exit {
-    constexpr Gpa kSpurious = 0xfee000f0, kLvtTimer = 0xfee00320, kInitialCount = 0xfee00380,
-                  kDivide = 0xfee003e0;
     if (vcpu.runs == 1) {
-      vcpu.memory().write_value(kSpurious, 0x1ff, 4);
-      vcpu.memory().write_value(kDivide, 0xb, 4);
-      vcpu.memory().write_value(kLvtTimer, 0x55, 4);
-      vcpu.memory().write_value(kInitialCount, 5'000'000, 4);
+      start_local_apic_timer(vcpu);
       return FakeVcpu::halt(true);
     }
     vector = vcpu.interrupts().acknowledge().value_or(0);
     return FakeVcpu::halt(false);
   });
-  EXPECT_EQ(vector, 0x55) << outcome.reason;
+  EXPECT_EQ(vector, kTimerVector) << outcome.reason;
+}
+
+// Each of the loop's wake-ups costs an idle guest several system calls.
+TEST(Halt, TheLocalApicTimerIsWaitedForWithoutTheLoop) {
+  RealClock clock;
+  Nanos loops_deadline = 0;
+  int interrupts = 0;
+  FakeAccelerator accelerator([&](FakeVcpu& vcpu) -> Exit {
+    if (vcpu.runs == 1) loops_deadline = clock.next_deadline();
+    EXPECT_EQ(clock.next_deadline(), loops_deadline);
+    if (vcpu.interrupts().acknowledge() == kTimerVector) {
+      vcpu.memory().write_value(0xfee000b0, 0, 4);  // EOI
+      interrupts++;
+    }
+    if (interrupts == 3) {
+      vcpu.out(0xf4, 0, 4);
+      return FakeVcpu::halt(true);
+    }
+    start_local_apic_timer(vcpu);
+    EXPECT_EQ(clock.next_deadline(), loops_deadline);
+    return FakeVcpu::halt(true);
+  });
+  MachineOutside outside;
+  outside.serial = &null_serial;
+  outside.accelerators = accelerator.kinds();
+  outside.clock = &clock;
+  auto machine = Machine::create(fake_config(), outside);
+  ASSERT_TRUE(machine) << machine.error().message;
+  EXPECT_EQ((*machine)->run().status, 1);
+  EXPECT_EQ(interrupts, 3);
+}
+
+TEST(Halt, TheLocalApicTimerInterruptsAGuestThatNeverHalts) {
+  Outcome outcome = run_fake([&](FakeVcpu& vcpu) -> Exit {
+    if (vcpu.runs == 1) start_local_apic_timer(vcpu);
+    if (vcpu.interrupts().acknowledge() == kTimerVector) vcpu.out(0xf4, 0, 4);
+    return vcpu.spin();
+  });
+  EXPECT_EQ(outcome.status, 1) << outcome.reason;
 }
 
 }  // namespace
