@@ -22,11 +22,11 @@ constexpr Feature kBaseline[] = {
 // The micro-architecture level x86-64-v2 (x86-64 psABI 3.1.1), and what spares a kernel flushes,
 // exits and calibration.
 constexpr Feature kVersion2[] = {
-    Feature::kSsse3,  Feature::kSse41,   Feature::kSse42,   Feature::kPopcnt,
-    Feature::kPcid,   Feature::kInvpcid, Feature::kXsave,   Feature::kTscDeadline,
-    Feature::kRdrand, Feature::kRdtscp,  Feature::kPage1gb, Feature::kFsgsbase,
-    Feature::kSmep,   Feature::kSmap,    Feature::kUmip,    Feature::kErms,
-    Feature::kInvtsc,
+    Feature::kSsse3,  Feature::kSse41,     Feature::kSse42,   Feature::kPopcnt,
+    Feature::kPcid,   Feature::kInvpcid,   Feature::kXsave,   Feature::kTscDeadline,
+    Feature::kRdrand, Feature::kRdtscp,    Feature::kPage1gb, Feature::kFsgsbase,
+    Feature::kSmep,   Feature::kSmap,      Feature::kUmip,    Feature::kErms,
+    Feature::kInvtsc, Feature::kTscAdjust,
 };
 
 // What the level x86-64-v3 adds (x86-64 psABI 3.1.1), and what makes switching tasks cheaper.
@@ -38,11 +38,10 @@ constexpr Feature kVersion3[] = {
 
 // Everything else.
 constexpr Feature kBeyond[] = {
-    Feature::kTscAdjust,  Feature::kAdx,  Feature::kRdseed,    Feature::kRdpid,
-    Feature::kClflushopt, Feature::kClwb, Feature::kSerialize, Feature::kWbnoinvd,
-    Feature::kPrefetchw,  Feature::kAes,  Feature::kPclmulqdq, Feature::kSha,
-    Feature::kGfni,       Feature::kPku,  Feature::kVaes,      Feature::kVpclmulqdq,
-    Feature::kLa57,
+    Feature::kAdx,  Feature::kRdseed,    Feature::kRdpid,      Feature::kClflushopt,
+    Feature::kClwb, Feature::kSerialize, Feature::kWbnoinvd,   Feature::kPrefetchw,
+    Feature::kAes,  Feature::kPclmulqdq, Feature::kSha,        Feature::kGfni,
+    Feature::kPku,  Feature::kVaes,      Feature::kVpclmulqdq, Feature::kLa57,
 };
 
 constexpr std::span<const Feature> kAll[] = {kBaseline, kVersion2, kVersion3, kBeyond};

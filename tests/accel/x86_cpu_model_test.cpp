@@ -45,6 +45,15 @@ TEST(CpuModel, Version3HasWhatItsNameSaysAndNoMore) {
   EXPECT_EQ(v3.xcr0_bits(), xcr0::kX87 | xcr0::kSse | xcr0::kAvx);
 }
 
+// Without both it compares the TSC with another clock twice a second for ever
+// (arch/x86/kernel/tsc.c, check_system_tsc_reliable).
+TEST(CpuModel, LinuxTrustsTheTsc) {
+  for (std::string_view name : {"x86-64-v2", "x86-64-v3", "max"}) {
+    EXPECT_TRUE(model(name).has(Feature::kInvtsc)) << name;
+    EXPECT_TRUE(model(name).has(Feature::kTscAdjust)) << name;
+  }
+}
+
 TEST(CpuModel, MaxHasEveryFeatureThatHasAName) {
   for (const FeatureName& known : feature_names())
     EXPECT_TRUE(model("max").has(known.feature)) << known.name;
