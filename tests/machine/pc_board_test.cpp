@@ -169,7 +169,7 @@ void expect_error(const MachineConfig& config, ErrorKind kind, const char* words
 TEST_F(PcBoard, AKernelThatFirmwareCannotStartIsOneLine) {
   MachineConfig bad = config();
   bad.kernel_image = boot_sector();
-  expect_error(bad, ErrorKind::kData, "with --firmware a Linux bzImage is expected");
+  expect_error(bad, ErrorKind::kData, "with --firmware a Linux bzImage or a multiboot kernel is expected");
   bad.kernel_image.clear();
   bad.kernel = "/nonexistent/kernel";
   expect_error(bad, ErrorKind::kNoInput, "/nonexistent/kernel");
