@@ -64,7 +64,15 @@ X86State TcgVcpu::state() {
   return state;
 }
 
+// There are KVMs under which a guest sees the host's CPUID, whatever it was to be told, and may use
+// what is there. Here it would fault at the next such instruction.
 Result<> TcgVcpu::set_state(const X86State& state) {
+  const CpuModel& model = cpu_.model;
+  const u64 cr4 = state.cr4 & ~model.cr4_bits(), xcr0 = state.fpu.xcr0 & ~(model.xcr0_bits() | 1);
+  if (cr4 != 0 || xcr0 != 0)
+    return fail(ErrorKind::kUnavailable,
+                "the guest has switched on what it was not told it has (CR4 {:#x}, XCR0 {:#x})", cr4,
+                xcr0);
   // What was signalled to the processor that was here before is void.
   cpu_.attention &= kAttendKick | kAttendMemory;
   cpu_.nmi = state.pending.nmi ? 1 : 0;

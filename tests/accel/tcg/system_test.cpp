@@ -329,6 +329,18 @@ TEST_F(TcgSystem, AWatchpointThatMovSsPutsOffIsTakenInTheHandlerOfTheNextInt) {
   EXPECT_EQ(end.gpr[kRcx], kHandlers + kBreakpoint * 16u);  // and found INT3 delivered
 }
 
+TEST_F(TcgSystem, AStateThatUsesWhatTheModelHasNotIsRefused) {
+  const X86State good = state_;
+  EXPECT_TRUE(vcpu_->set_state(good));
+  state_.cr4 |= u64{1} << 23;  // CET
+  const Result<> by_cr4 = vcpu_->set_state(state_);
+  ASSERT_FALSE(by_cr4);
+  EXPECT_EQ(by_cr4.error().kind, ErrorKind::kUnavailable);
+  state_ = good;
+  state_.fpu.xcr0 = 1 | u64{1} << 18;  // TILEDATA
+  EXPECT_FALSE(vcpu_->set_state(state_));
+}
+
 TEST_F(TcgSystem, AnLdtAtANonCanonicalBaseIsRefused) {
   put(kGdt + 0x20, 0x0000820000000067);
   put(kGdt + 0x28, 0xaaaaaaaa);
