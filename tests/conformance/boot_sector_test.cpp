@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "machine/machine.h"
+#include "tests/conformance/set_ups.h"
 
 namespace kite {
 namespace {
@@ -74,14 +75,8 @@ TEST_P(BootSector, OneThatHaltsWithInterruptsOffIsDead) {
   EXPECT_EQ(outcome.kind, OutcomeKind::kDeadHalt) << describe(outcome);
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, BootSector,
-                         testing::Values("kvm,kernel-irqchip=on", "kvm,kernel-irqchip=off", "tcg"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::ranges::replace_if(
-                               name, [](char c) { return c == ',' || c == '=' || c == '-'; }, '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Every, BootSector, testing::ValuesIn(set_ups()),
+                         [](const auto& info) { return name_of_set_up(info.param); });
 
 }  // namespace
 }  // namespace kite

@@ -10,6 +10,7 @@
 #include "firmware/selftest.h"
 #include "machine/machine.h"
 #include "machine/speed_probe.h"
+#include "tests/conformance/set_ups.h"
 #include "tests/conformance/signal_device.h"
 #include "tests/paths.h"
 
@@ -27,19 +28,8 @@ std::vector<std::string> guest_names() {
   return names;
 }
 
-// The set-ups of every host, so that one that this host or build lacks shows as skipped.
-const std::vector<std::string> kSetUps = {"kvm,kernel-irqchip=on", "kvm,kernel-irqchip=off", "tcg"};
-
 std::string accelerator_of(const std::string& set_up) {
   return set_up.substr(0, set_up.find(','));
-}
-
-// As a part of a test's name.
-std::string name_of_set_up(std::string set_up) {
-  std::erase_if(set_up, [](char c) { return c == '-'; });
-  std::ranges::replace_if(
-      set_up, [](char c) { return c == ',' || c == '='; }, '_');
-  return set_up;
 }
 
 const AcceleratorKind* find_accelerator(const std::string& name) {
@@ -47,15 +37,6 @@ const AcceleratorKind* find_accelerator(const std::string& name) {
     if (kind->name == name) return kind;
   }
   return nullptr;
-}
-
-// Empty: usable.
-std::string why_not(const std::string& set_up) {
-  const std::string accelerator = accelerator_of(set_up);
-  const AcceleratorKind* kind = find_accelerator(accelerator);
-  if (kind == nullptr) return accelerator + " is not part of this build";
-  Result<> usable = kind->probe();
-  return usable ? "" : usable.error().message;
 }
 
 // A KVM that interprets has an interpreter of its own, which knows less than a processor: what it
@@ -142,7 +123,7 @@ TEST_P(Guest, FindsWhatTheManualSays) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Every, Guest, testing::Combine(testing::ValuesIn(kSetUps), testing::ValuesIn(guest_names())),
+    Every, Guest, testing::Combine(testing::ValuesIn(set_ups()), testing::ValuesIn(guest_names())),
     [](const auto& info) {
       return name_of_set_up(std::get<0>(info.param)) + "_" + std::get<1>(info.param);
     });
@@ -169,7 +150,7 @@ TEST_P(SelfTest, PassesOnTheMicrovmBoard) {
   EXPECT_EQ(text.find("FAIL"), text.npos) << text;
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, SelfTest, testing::ValuesIn(kSetUps),
+INSTANTIATE_TEST_SUITE_P(Every, SelfTest, testing::ValuesIn(set_ups()),
                          [](const auto& info) { return name_of_set_up(info.param); });
 
 }  // namespace

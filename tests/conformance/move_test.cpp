@@ -7,21 +7,13 @@
 
 #include "machine/machine.h"
 #include "machine/monitor_target.h"
+#include "tests/conformance/set_ups.h"
 #include "tests/paths.h"
 
 namespace kite {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string why_no_kvm() {
-  for (const AcceleratorKind* kind : accelerator_kinds()) {
-    if (kind->name != "kvm") continue;
-    Result<> usable = kind->probe();
-    return usable ? "" : usable.error().message;
-  }
-  return "kvm is not part of this build";
-}
 
 MachineConfig config_for(const std::string& guest, const std::string& accel) {
   MachineConfig config;
@@ -90,7 +82,7 @@ Outcome run_moved(const MachineConfig& begin, const std::string& first, int most
 class Moving : public testing::Test {
  protected:
   void SetUp() override {
-    if (std::string why = why_no_kvm(); !why.empty()) GTEST_SKIP() << why;
+    if (std::string why = why_not("kvm"); !why.empty()) GTEST_SKIP() << why;
     if (!fs::exists(config_for("moved", "kvm").kernel))
       GTEST_SKIP() << "built without a compiler for x86-64 guests";
   }
@@ -173,7 +165,7 @@ TEST_F(Moving, TheTscKeepsItsRateInTheInterpreter) {
 }
 
 TEST(MovingRefused, WhatTheOtherAcceleratorLacksIsSaidAndTheMachineGoesOn) {
-  if (std::string why = why_no_kvm(); why.empty()) {
+  if (std::string why = why_not("kvm"); why.empty()) {
     GTEST_SKIP() << "this host's KVM can take the machine, if its processor has every feature";
   }
   const MachineConfig config = config_for("moved", "tcg");
@@ -191,7 +183,7 @@ TEST(MovingRefused, WhatTheOtherAcceleratorLacksIsSaidAndTheMachineGoesOn) {
 }
 
 TEST(MovingRefused, AModelThatKvmCannotGiveIsRefused) {
-  if (std::string why = why_no_kvm(); !why.empty()) GTEST_SKIP() << why;
+  if (std::string why = why_not("kvm"); !why.empty()) GTEST_SKIP() << why;
   MachineConfig config = config_for("moved", "tcg");
   if (!fs::exists(config.kernel)) GTEST_SKIP() << "built without a compiler for x86-64 guests";
   auto machine = Machine::create(config);

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "machine/machine.h"
+#include "tests/conformance/set_ups.h"
 
 namespace kite {
 namespace {
@@ -232,14 +233,8 @@ TEST_P(ShadowMemory, FirmwareCopiesItselfAndGoesOnInTheCopy) {
   expect_run(firmware);
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, ShadowMemory,
-                         testing::Values("kvm,kernel-irqchip=on", "kvm,kernel-irqchip=off", "tcg"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::ranges::replace_if(
-                               name, [](char c) { return c == ',' || c == '=' || c == '-'; }, '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Every, ShadowMemory, testing::ValuesIn(set_ups()),
+                         [](const auto& info) { return name_of_set_up(info.param); });
 
 }  // namespace
 }  // namespace kite
