@@ -37,32 +37,36 @@ ProgramRun run_until(const std::string& expected, std::vector<std::string> optio
   return run_program(words, kLimit + 20, replies);
 }
 
-// An image whose first sector ends the run with status 2 * value + 1.
-class BootSector {
+// A file of this process's, as long as this.
+class TemporaryFile {
  public:
-  explicit BootSector(u8 value = 1)
-      : path_(testing::TempDir() + "kite-boot-sector-" + std::to_string(::getpid()) + "-" +
-              std::to_string(value)) {
-    // mov ax, 0e4bh; int 10h (teletype 'K'); mov al, value; out 0f4h, al; jmp $
-    std::string disk("\xb8\x4b\x0e\xcd\x10\xb0?\xe6\xf4\xeb\xfe", 11);
-    disk[6] = static_cast<char>(value);
-    disk.resize(510);
-    disk += "\x55\xaa";
-    disk.resize(64 * 1024);
-    std::ofstream(path_, std::ios::binary) << disk;
+  TemporaryFile(const std::string& name, const std::string& contents)
+      : path_(testing::TempDir() + "kite-" + name + "-" + std::to_string(::getpid())) {
+    std::ofstream(path_, std::ios::binary) << contents;
   }
-  ~BootSector() {
+  ~TemporaryFile() {
     std::error_code ignored;
     std::filesystem::remove(path_, ignored);
   }
-  BootSector(const BootSector&) = delete;
-  BootSector& operator=(const BootSector&) = delete;
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
 
   const std::string& path() const { return path_; }
 
  private:
   std::string path_;
 };
+
+// A disk whose first sector ends the run with status 2 * value + 1.
+TemporaryFile boot_sector(u8 value = 1) {
+  // mov ax, 0e4bh; int 10h (teletype 'K'); mov al, value; out 0f4h, al; jmp $
+  std::string disk("\xb8\x4b\x0e\xcd\x10\xb0?\xe6\xf4\xeb\xfe", 11);
+  disk[6] = static_cast<char>(value);
+  disk.resize(510);
+  disk += "\x55\xaa";
+  disk.resize(64 * 1024);
+  return TemporaryFile("boot-sector-" + std::to_string(value), disk);
+}
 
 class SeaBios : public testing::TestWithParam<const char*> {};
 
@@ -86,7 +90,7 @@ INSTANTIATE_TEST_SUITE_P(Every, SeaBios,
 // Escape at the prompt, then the number of an entry, both typed at the serial port.
 TEST(SeaBiosMenu, ListsTheDrivesAndBootsTheOneThatIsChosen) {
   SKIP_WITHOUT(kBios);
-  const BootSector first(1), second(2);
+  const TemporaryFile first = boot_sector(1), second = boot_sector(2);
   const ProgramRun run = run_until("",
                                    {"--memory", "64M", "--firmware", find_guest(kBios), "--disk",
                                     first.path(), "--disk", second.path()},
@@ -99,7 +103,7 @@ TEST(SeaBiosMenu, ListsTheDrivesAndBootsTheOneThatIsChosen) {
 
 TEST(SeaBiosMenu, BootsASectorFromTheFirstDriveWhenNoKeyComes) {
   SKIP_WITHOUT(kBios);
-  const BootSector first(1), second(2);
+  const TemporaryFile first = boot_sector(1), second = boot_sector(2);
   const ProgramRun run = run_until("", {"--memory", "64M", "--firmware", find_guest(kBios),
                                         "--disk", first.path(), "--disk", second.path()});
   EXPECT_EQ(run.status, 3) << words_of(run);
@@ -111,7 +115,7 @@ TEST(SeaBiosKernel, IsStartedWithItsInitrdAndCommandLineBeforeAnyDrive) {
   SKIP_WITHOUT(kBios);
   SKIP_WITHOUT("linux-cloud/vmlinuz");
   SKIP_WITHOUT("initramfs.gz");
-  const BootSector disk;
+  const TemporaryFile disk = boot_sector();
   const ProgramRun run =
       run_until("ACPI: RSDP 0x0*F",
                 {"--memory", "256M", "--firmware", find_guest(kBios), "--disk", disk.path(),
@@ -127,7 +131,7 @@ TEST(SeaBiosKernel, IsStartedWithItsInitrdAndCommandLineBeforeAnyDrive) {
 TEST(SeaBiosKernel, StandsInTheBootMenuBesideTheDrives) {
   SKIP_WITHOUT(kBios);
   SKIP_WITHOUT("linux-cloud/vmlinuz");
-  const BootSector disk;
+  const TemporaryFile disk = boot_sector();
   const ProgramRun run = run_until("",
                                    {"--memory", "64M", "--firmware", find_guest(kBios), "--disk",
                                     disk.path(), find_guest("linux-cloud/vmlinuz")},
@@ -137,37 +141,22 @@ TEST(SeaBiosKernel, StandsInTheBootMenuBesideTheDrives) {
 }
 
 // A kernel of 54 bytes whose status tells the first letter of its command line: 'a' is 1.
-class MultibootKernel {
- public:
-  MultibootKernel() : path_(testing::TempDir() + "kite-multiboot-" + std::to_string(::getpid())) {
-    constexpr u32 kMagic = 0x1badb002, kFlags = 1 << 16, kLoad = 0x100000, kEntry = kLoad + 32;
-    const u32 header[] = {kMagic, kFlags, 0 - kMagic - kFlags, kLoad, kLoad, 0, 0, kEntry};
-    // cmp eax, 2badb002h; jne bad; mov esi, [ebx + 16]; mov al, [esi]; sub al, 61h; out 0f4h, al
-    // bad: mov al, 63h; out 0f4h, al; jmp $
-    const std::string code(
-        "\x3d\x02\xb0\xad\x2b\x75\x09\x8b\x73\x10\x8a\x06\x2c\x61\xe6\xf4"
-        "\xb0\x63\xe6\xf4\xeb\xfe",
-        22);
-    std::ofstream file(path_, std::ios::binary);
-    file.write(reinterpret_cast<const char*>(header), sizeof header);
-    file << code;
-  }
-  ~MultibootKernel() {
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-  }
-  MultibootKernel(const MultibootKernel&) = delete;
-  MultibootKernel& operator=(const MultibootKernel&) = delete;
-
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
+TemporaryFile multiboot_kernel() {
+  constexpr u32 kMagic = 0x1badb002, kFlags = 1 << 16, kLoad = 0x100000, kEntry = kLoad + 32;
+  const u32 header[] = {kMagic, kFlags, 0 - kMagic - kFlags, kLoad, kLoad, 0, 0, kEntry};
+  // cmp eax, 2badb002h; jne bad; mov esi, [ebx + 16]; mov al, [esi]; sub al, 61h; out 0f4h, al
+  // bad: mov al, 63h; out 0f4h, al; jmp $
+  const std::string code(
+      "\x3d\x02\xb0\xad\x2b\x75\x09\x8b\x73\x10\x8a\x06\x2c\x61\xe6\xf4"
+      "\xb0\x63\xe6\xf4\xeb\xfe",
+      22);
+  return TemporaryFile("multiboot",
+                       std::string(reinterpret_cast<const char*>(header), sizeof header) + code);
+}
 
 TEST(SeaBiosKernel, MayBeAMultibootKernelWithItsCommandLine) {
   SKIP_WITHOUT(kBios);
-  const MultibootKernel kernel;
+  const TemporaryFile kernel = multiboot_kernel();
   const ProgramRun run = run_until(
       "", {"--memory", "64M", "--firmware", find_guest(kBios), "--append", "c", kernel.path()});
   EXPECT_EQ(run.status, 5) << words_of(run);
