@@ -24,8 +24,6 @@ class KvmAccelerator : public Accelerator {
   void forget_derived() override;
 
   // For the vCPUs, which never outlive the accelerator.
-  // The frequency that the guest's TSC has turned out to have: known with the first vCPU.
-  void tsc_is(u64 khz) { set_tsc_frequency(model_, khz); }
   const Device& device() const { return device_; }
   AddressSpace& memory() { return memory_; }
   PortSpace& ports() { return ports_; }
@@ -33,6 +31,8 @@ class KvmAccelerator : public Accelerator {
   int vm_fd() const { return vm_.get(); }
   Gate& gate() { return gate_; }
   Slots& slots() { return *slots_; }
+  // The frequency that the guest's TSC has turned out to have: known with the first vCPU.
+  void tsc_is(u64 khz) { set_tsc_frequency(model_, khz); }
 
  private:
   KvmAccelerator(const AcceleratorConfig& config, Device device, UniqueFd vm, CpuModel model);
