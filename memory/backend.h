@@ -35,6 +35,7 @@ struct BackendConfig {
   std::optional<bool> readonly;      // file
   std::optional<bool> rom;           // file
   std::optional<bool> discard_data;  // file
+  bool executable = false;  // not an option: code will be executed at a second mapping of it
 };
 
 // One kind of RAM back end on this host.

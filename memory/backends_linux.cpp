@@ -10,6 +10,12 @@
 #include "memory/backend_kinds.h"
 #include "memory/mapping.h"
 
+// Linux 6.3's, and newer than the headers of some distributions.
+#ifndef MFD_EXEC
+#define MFD_NOEXEC_SEAL 0x0008U
+#define MFD_EXEC 0x0010U
+#endif
+
 namespace kite {
 
 namespace {
@@ -41,9 +47,18 @@ Result<> check_memfd(const BackendConfig& config) {
   return {};
 }
 
+// Since Linux 6.3 a program is to say whether it will execute the file (sysctl vm.memfd_noexec).
+// Where that is forbidden, or the kernel is older, the mapping may be executable nevertheless.
+UniqueFd open_memfd_for_code(unsigned flags) {
+  for (const unsigned wish : {MFD_EXEC, MFD_NOEXEC_SEAL})
+    if (UniqueFd fd(::memfd_create("kite-code", flags | wish)); fd.valid()) return fd;
+  return UniqueFd(::memfd_create("kite-code", flags));
+}
+
 Result<UniqueFd> create_memfd(const BackendConfig& config) {
   const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING | huge_flags(config);
-  UniqueFd fd(::memfd_create("kite-ram", flags));
+  UniqueFd fd =
+      config.executable ? open_memfd_for_code(flags) : UniqueFd(::memfd_create("kite-ram", flags));
   if (fd.valid()) return fd;
   const int error_number = errno;
   if (!config.hugetlb.value_or(false))
