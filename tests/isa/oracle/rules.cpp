@@ -80,6 +80,7 @@ bool has_operand_prefix(const Case& test) {
   constexpr std::string_view kPrefixes = "\x66\x67\xf0\xf2\xf3\x2e\x36\x3e\x26\x64\x65";
   for (u8 byte : test.code) {
     if (byte == 0x66) return true;
+    if ((byte & 0xf0) == 0x40) continue;  // REX that does not count, ahead of a legacy prefix
     if (kPrefixes.find(static_cast<char>(byte)) == std::string_view::npos) return false;
   }
   return false;
