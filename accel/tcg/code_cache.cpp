@@ -21,13 +21,18 @@ Flow stale(Cpu& cpu, const Insn& insn) {
   return Flow::kLeave;
 }
 
+void make_stale(Block& block) {
+  for (unsigned i = 0; i <= block.count; ++i) block.insns[i].handler = &stale;
+  block.stale = true;
+}
+
 bool ends_here(const Insn& insn) {
   const Row* row = Decoder::row_of(insn);
   return !row || row->attributes.has(ends_block);
 }
 
 std::size_t size_of(const Block& block) {
-  return sizeof(Block) + block.count * sizeof(Insn);
+  return sizeof(Block) + block.count * sizeof(Insn) + block.bytes;
 }
 
 }  // namespace
@@ -62,7 +67,7 @@ void CodeCache::flush() {
     maybe_code_[page_hash(gpa)] = false;
     for (Block* block : page->blocks) {
       if (align_down(block->gpa, kPageSize) != gpa) continue;  // its first page has it too
-      for (unsigned i = 0; i <= block->count; ++i) block->insns[i].handler = &stale;
+      make_stale(*block);
       buckets_[bucket(block->gpa, block->mode.key())] = nullptr;
       graveyard_.push_back(block);
     }
@@ -74,12 +79,14 @@ void CodeCache::flush() {
     std::fill(maybe_code_.begin(), maybe_code_.end(), false);
   }
   cpu_.tlb.flush_all();
+  if (runner_) runner_->flush();
   bytes_ = 0;
 }
 
 void CodeCache::forget_page(u64 linear) {
   Jump* set = &jumps_[jump_set(linear) * kJumpsPerPage];
   std::fill(set, set + kJumpsPerPage, Jump{});
+  if (runner_) runner_->forget_page(linear);
 }
 
 Block* CodeCache::beyond_limit() {
@@ -209,7 +216,7 @@ Block* CodeCache::build(CodePage& page, u64 linear, u64 room) {
     scratch_.erase(scratch_.begin() + 1, scratch_.end());
     at = start + scratch_[0].length;
   }
-  Block* block = finish(page.gpa + start, scratch_, at - start);
+  Block* block = finish(page.gpa + start, scratch_, {&window_.bytes[start], at - start});
   if (window_.keep)
     add(page, block);
   else
@@ -232,7 +239,7 @@ Block* CodeCache::build_crossing(CodePage& page, u64 linear, u64 room) {
   const std::size_t count = std::min<u64>(first + kMaxInsnLength, room);
   if (decoder_.decode({bytes.data(), count}, cpu_.mode, scratch_[0]) == DecodeStatus::kNeedMore)
     return beyond_limit();
-  Block* block = finish(page.gpa + start, scratch_, scratch_[0].length);
+  Block* block = finish(page.gpa + start, scratch_, {bytes.data(), scratch_[0].length});
   block->second_page = second->gpa;
   if (!keep) {
     run_once(block);
@@ -262,14 +269,15 @@ Block* CodeCache::build_uncached(u64 linear, u64 room) {
     if (decoder_.decode({bytes.data(), count + 1}, cpu_.mode, scratch_[0]) == DecodeStatus::kOk)
       break;
   }
-  Block* block = finish(0, scratch_, scratch_[0].length);
+  Block* block = finish(0, scratch_, {bytes.data(), scratch_[0].length});
   run_once(block);
   return block;
 }
 
-Block* CodeCache::finish(Gpa gpa, std::vector<Insn>& insns, unsigned bytes) {
+Block* CodeCache::finish(Gpa gpa, std::vector<Insn>& insns, std::span<const u8> code) {
   const auto count = static_cast<u16>(insns.size());
-  Block* block = new (::operator new(sizeof(Block) + count * sizeof(Insn))) Block;
+  const std::size_t bytes = code.size();
+  Block* block = new (::operator new(sizeof(Block) + count * sizeof(Insn) + bytes)) Block;
   block->gpa = gpa;
   block->mode = cpu_.mode;
   block->bytes = static_cast<u16>(bytes);
@@ -285,6 +293,7 @@ Block* CodeCache::finish(Gpa gpa, std::vector<Insn>& insns, unsigned bytes) {
   terminator.next_offset = static_cast<u16>(bytes);
   terminator.row = kNoRow;
   terminator.ordinal = static_cast<u8>(count - 1);
+  std::copy(code.begin(), code.end(), const_cast<u8*>(block->guest_bytes()));
   ++built_;
   trace::write(trace::Category::kBlock,
                "block rip={:#x} gpa={:#x} bytes={} instructions={} mode={:#x}", cpu_.rip, gpa,
@@ -323,7 +332,8 @@ void CodeCache::unlink(Block* block) {
 }
 
 void CodeCache::retire(Block* block) {
-  for (unsigned i = 0; i <= block->count; ++i) block->insns[i].handler = &stale;
+  make_stale(*block);
+  if (runner_) runner_->retired(*block);
   graveyard_.push_back(block);
   for (Jump& jump : jumps_)
     if (jump.block == block) jump = {};

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "accel/tcg/block_runner.h"
 #include "accel/tcg/cpu.h"
 #include "accel/tcg/decode.h"
 #include "accel/tcg/insn.h"
@@ -29,8 +30,14 @@ struct Block {
   u16 bytes = 0;          // of the guest's code
   u16 count = 0;          // instructions, without the terminator
   bool kept = false;      // found again; else run once and buried
-  Block* next = nullptr;  // in its hash chain
-  Insn insns[1];          // count + 1: the last is the terminator
+  bool stale = false;
+  u8 runs = 0;                // by handlers, up to when it is translated
+  const u8* code = nullptr;   // translated: where it begins
+  u32 incoming = 0;           // the translator's: who jumps here directly
+  Block* next = nullptr;      // in its hash chain
+  Insn insns[1];              // count + 1: the last is the terminator; then `bytes` guest bytes
+
+  const u8* guest_bytes() const { return reinterpret_cast<const u8*>(&insns[count + 1]); }
 
   static constexpr unsigned kMaxInsns = 48;
 };
@@ -80,6 +87,10 @@ class CodeCache {
 
   u64 blocks_built() const { return built_; }
 
+  // Null: handlers run the blocks.
+  void set_runner(std::unique_ptr<BlockRunner> runner) { runner_ = std::move(runner); }
+  BlockRunner* runner() const { return runner_.get(); }
+
  private:
   struct Jump {
     u64 linear = 1;
@@ -116,7 +127,8 @@ class CodeCache {
   Block* build_crossing(CodePage& page, u64 linear, u64 room);
   Block* build_uncached(u64 linear, u64 room);
   Block* beyond_limit();  // null, with #GP(0)
-  Block* finish(Gpa gpa, std::vector<Insn>& insns, unsigned bytes);
+  // `code`: the guest's bytes, as many as were decoded.
+  Block* finish(Gpa gpa, std::vector<Insn>& insns, std::span<const u8> code);
   void add(CodePage& page, Block* block);
   void mark(CodePage& page, Block* block, unsigned offset, unsigned size);
   // The page's bytes from `offset` on, as many as an instruction can have or the page holds.
@@ -140,6 +152,7 @@ class CodeCache {
 
   Cpu& cpu_;
   const Decoder& decoder_;
+  std::unique_ptr<BlockRunner> runner_;
   const unsigned number_;
   Window window_;
   std::vector<Jump> jumps_;

@@ -331,6 +331,13 @@ struct Cpu {
   bool translate(u64 linear, Access access, Privilege privilege, Translation& result,
                  bool stack = false);
   Privilege data_privilege() const { return privilege_; }
+  // The running address space's and privilege's tables for translated code: where it may load from
+  // and store to without asking. `flat_nothing`, in which nothing is, where it must always ask.
+  u64* flat_reads = nullptr;
+  u64* flat_writes = nullptr;
+  u64* flat_nothing = nullptr;
+  // May translated code reach this host page, which is guest memory, without asking?
+  bool may_be_flat(const u8* /*host*/) const { return flat_nothing != nullptr; }
   bool canonical(u64 linear) const { return linear + canonical_half_ < 2 * canonical_half_; }
   // May a base register or an MSR hold it? What the processor could translate with CR4.LA57 counts,
   // whatever the bit is now (SDM 3A 4.5.2).

@@ -5,6 +5,7 @@
 #include <array>
 #include <memory>
 
+#include "accel/tcg/flat_table.h"
 #include "base/bits.h"
 #include "base/types.h"
 
@@ -82,7 +83,16 @@ struct TlbSlot {
   u16 keys = 0;  // the protection keys of user pages among the data entries, and perhaps more
   FilledEntries<TlbEntry> filled;
   FilledEntries<ExecEntry> fetched;
+  // The same data translations for translated code, or null. What `data` has, these have, as far as
+  // it is memory that translated code may reach without asking.
+  std::unique_ptr<FlatTables> flat;
 
+  // `privilege` is a Privilege.
+  void fill(unsigned privilege, u64 linear, const TlbEntry& entry) {
+    if (flat)
+      flat->fill(privilege, linear, entry.page, entry.addend, entry.read == linear,
+                 entry.write == linear);
+  }
   void flush();
   void flush_non_global();
   // Answers whether `page` was part of a large one: then more than its own entries have gone.
@@ -99,6 +109,7 @@ struct TlbSlot {
       for (auto& entry : table)
         if (entry.write != TlbEntry::kNoPage && test(align_down(entry.page, kPageSize)))
           entry.write = TlbEntry::kNoPage;
+    if (flat) flat->protect_if([&](u64, u64 tag) { return test(align_down(tag, kPageSize)); });
   }
 };
 
@@ -106,6 +117,10 @@ struct TlbSlot {
 class Tlb {
  public:
   Tlb();
+
+  // From now on every slot has flat tables, as far as the host gives address space for them. While
+  // nothing is filled.
+  void make_flat();
 
   TlbSlot& current() { return *current_; }
   // Grows whenever the guest may have asked to forget translations.
@@ -130,12 +145,14 @@ class Tlb {
 
  private:
   void renew(TlbSlot& slot);
+  std::unique_ptr<TlbSlot> make_slot() const;
   void flush_page(TlbSlot& slot, u64 page);
   std::array<std::unique_ptr<TlbSlot>, kTlbSlots> slots_;  // made when first needed
   TlbSlot* current_;
   u64 next_context_ = 1;
   u64 uses_ = 0;
   u64 invalidations_ = 0;
+  bool is_flat_ = false;
 };
 
 }  // namespace kite::tcg

@@ -1,5 +1,7 @@
 #include "accel/tcg/vcpu.h"
 
+#include <cstdlib>
+
 #include "accel/tcg/trace.h"
 #include "accel/x86/registers.h"
 #include "accel/x86/vectors.h"
@@ -14,6 +16,10 @@ TcgVcpu::TcgVcpu(const AcceleratorConfig& config, const VcpuConfig& vcpu, const 
   processors.exclusive.join(cpu_.attention, kAttendGate);
   cpu_.epoch = config.epoch;
   cpu_.code = std::make_unique<CodeCache>(cpu_, decoder);
+  if (!std::getenv("NOTR")) {
+    auto runner = make_block_runner(cpu_, 64 * MiB);
+    if (runner) cpu_.code->set_runner(std::move(*runner));
+  }
   // As if for another engine: that one may have set the local APIC's idea of the TSC already.
   cpu_.lease = Cpu::Lease::kFirst;
   (void)set_state(X86State::after_reset());
@@ -72,6 +78,9 @@ Exit TcgVcpu::run_blocks(Nanos deadline) {
       cpu_.deliver(cpu_.rip);
     } else if (block->mode.single || tracing_) [[unlikely]] {
       run_carefully(*block);
+    } else if (const auto ran = run_translated(*block)) {
+      if (ran->look_around) blocks = kBlocksPerClockLook - 1;
+      finish_block(*ran->last, ran->flow);
     } else {
       const Insn* insn = block->insns;
       cpu_.gpr[kBlockRip] = cpu_.rip;
@@ -80,6 +89,11 @@ Exit TcgVcpu::run_blocks(Nanos deadline) {
       finish_block(*insn, flow);
     }
   }
+}
+
+std::optional<BlockRunner::Ran> TcgVcpu::run_translated(Block& block) {
+  BlockRunner* runner = cpu_.code->runner();
+  return runner ? runner->run(block) : std::nullopt;
 }
 
 inline void TcgVcpu::finish_block(const Insn& last, Flow flow) {

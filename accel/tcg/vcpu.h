@@ -46,6 +46,7 @@ class TcgVcpu final : public Vcpu {
   void attend_interrupt();
   void collect_nmi();
   void attend_nmi();
+  std::optional<BlockRunner::Ran> run_translated(Block& block);
   void run_carefully(Block& block);
   void finish_block(const Insn& last, Flow flow);
   void after_instruction(bool was_stepping);

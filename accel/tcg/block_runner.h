@@ -1,0 +1,40 @@
+// BlockRunner: what can run blocks faster than by one handler after the other: the translator,
+// where the host has one.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "accel/tcg/insn.h"
+#include "base/result.h"
+
+namespace kite::tcg {
+
+struct Block;
+struct Cpu;
+class Decoder;
+
+class BlockRunner {
+ public:
+  virtual ~BlockRunner() = default;
+
+  // How a run of blocks ended: `last` of them said `flow`.
+  struct Ran {
+    const Insn* last;
+    Flow flow;
+    bool look_around;  // it has been long enough since the clock was looked at
+  };
+  // Runs `block` from its start, and others behind it. Nothing: it has not, and will not be faster.
+  virtual std::optional<Ran> run(Block& block) = 0;
+
+  // What the code cache forgets (CodeCache): a block; cached jumps into a linear page; everything.
+  virtual void retired(Block& block) = 0;
+  virtual void forget_page(u64 linear) = 0;
+  virtual void flush() = 0;
+};
+
+// The host's translator, with `code_bytes` of memory for what it makes. An error says why there is
+// none.
+Result<std::unique_ptr<BlockRunner>> make_block_runner(Cpu& cpu, std::size_t code_bytes);
+
+}  // namespace kite::tcg

@@ -1,0 +1,164 @@
+// How a block ends. A branch inside the page is a jump that is linked once its target is
+// translated; another, like every indirect one, looks its target up by linear address (JumpTable).
+#include "accel/tcg/translator/block_writer.h"
+#include "accel/tcg/translator/jump_table.h"
+
+namespace kite::tcg {
+
+u32 BlockWriter::exit_site(i32 target, const Insn& insn) {
+  return site(insn, Site::Kind::kExit, target);
+}
+
+// Goes on at `target`, from the start of the page. A way back looks up now and then.
+void BlockWriter::exit_to(i32 target, const Insn& insn) {
+  const u32 here = exit_site(target, insn);
+  if (target <= offset_) poll(here);
+  const bool inside = target >= 0 && target < static_cast<i32>(kPageSize);
+  if (inside) {
+    code_.byte(0xe9);
+    sites_[here].resume = place();
+    code_.put(i32{0});  // to what follows, until it is linked
+    code_.mov32(kValue, here);
+    to_slow();
+    return;
+  }
+  code_.mov(kAddress, KITE_FRAME(page));
+  lea_sized(kAddress, {kAddress, Host::kRsp, 0, target});
+  code_.mov(KITE_FRAME(target), kAddress);
+  island_if_needed();
+  find_indirect(here);
+  code_.jmp({kValue, Host::kRsp, 0, static_cast<i32>(offsetof(JumpTable::Entry, code))});
+}
+
+// Of Frame::target, which kAddress also holds: kValue becomes its entry of the JumpTable. Leaves at
+// `site` if it has none.
+void BlockWriter::find_indirect(u32 site) {
+  code_.movzx16(kScratch, kAddress);
+  code_.lea32(kScratch, {kScratch, kScratch});
+  code_.mov(kValue, KITE_FRAME(jumps));
+  code_.lea(kValue, {kValue, kScratch, 3});
+  code_.mov(kScratch, KITE_FRAME(context));
+  code_.lea(kAddress, {kAddress, kScratch});
+  code_.mov(kScratch, {kValue, Host::kRsp, 0, static_cast<i32>(offsetof(JumpTable::Entry, tag))});
+  code_.lea(kScratch, {kScratch, kAddress});
+  u8* found = code_.jrcxz();
+  code_.mov32(kValue, site);
+  to_slow();
+  Emitter::bind8(found, code_.at());
+}
+
+bool BlockWriter::jump(const Insn& insn) {
+  if (!has_usual_width(insn)) return false;
+  ended_ = true;
+  exit_to(offset_ + insn.next_offset + insn.imm, insn);
+  return true;
+}
+
+bool BlockWriter::branch(const Insn& insn) {
+  if (!has_usual_width(insn)) return false;
+  ended_ = true;
+  code_.byte(0x0f);
+  code_.byte(0x80u | ((insn.opcode & 15u) ^ 1));  // the other condition skips the branch
+  u8* not_taken = code_.at();
+  code_.put(i32{0});
+  exit_to(offset_ + insn.next_offset + insn.imm, insn);
+  Emitter::bind32(not_taken, code_.at());
+  exit_to(offset_ + insn.next_offset, insn);
+  return true;
+}
+
+// The address behind `insn`.
+void BlockWriter::return_address(const Insn& insn, Host to) {
+  code_.mov(to, KITE_FRAME(page));
+  lea_sized(to, {to, Host::kRsp, 0, offset_ + insn.next_offset});
+}
+
+bool BlockWriter::call(const Insn& insn) {
+  if (!has_usual_width(insn)) return false;
+  ended_ = true;
+  const Host rsp = kHostOf[kRsp];
+  const u32 here = site(insn, Site::Kind::kInstruction);
+  lea_sized(kAddress, {rsp, Host::kRsp, 0, -static_cast<i32>(stack_bytes())});
+  check(kAddress, stack_bytes(), true, here);
+  return_address(insn, kValue);
+  may_fault(here);
+  mov_sized({kAddress, kScratch}, kValue);
+  code_.mov(rsp, kAddress);
+  island_if_needed();
+  exit_to(offset_ + insn.next_offset + insn.imm, insn);
+  return true;
+}
+
+// The target into `to` and Frame::target.
+bool BlockWriter::branch_target(const Insn& insn, u32 site) {
+  if (insn.is_memory) {
+    if (!can_address(insn)) return false;
+    const Host linear = address(insn);
+    check(linear, stack_bytes(), false, site);
+    may_fault(site);
+    mov_sized(kAddress, {linear, kScratch});
+  } else {
+    load_guest(kAddress, insn.rm / 8u);
+  }
+  code_.mov(KITE_FRAME(target), kAddress);
+  return true;
+}
+
+// Until its target is found nothing has happened that cannot happen again; then it is committed.
+bool BlockWriter::jump_indirect(const Insn& insn) {
+  if (!has_usual_width(insn)) return false;
+  if (insn.is_memory && !can_address(insn)) return false;
+  ended_ = true;
+  const u32 here = site(insn, Site::Kind::kInstruction);
+  poll(here);
+  island_if_needed();
+  branch_target(insn, here);
+  island_if_needed();
+  find_indirect(here);
+  code_.jmp({kValue, Host::kRsp, 0, static_cast<i32>(offsetof(JumpTable::Entry, code))});
+  return true;
+}
+
+bool BlockWriter::call_indirect(const Insn& insn) {
+  if (!has_usual_width(insn)) return false;
+  if (insn.is_memory && !can_address(insn)) return false;
+  ended_ = true;
+  const Host rsp = kHostOf[kRsp];
+  const i32 size = static_cast<i32>(stack_bytes());
+  const u32 here = site(insn, Site::Kind::kInstruction);
+  poll(here);
+  island_if_needed();
+  branch_target(insn, here);
+  island_if_needed();
+  lea_sized(kAddress, {rsp, Host::kRsp, 0, -size});
+  check(kAddress, stack_bytes(), true, here);
+  return_address(insn, kValue);
+  may_fault(here);
+  mov_sized({kAddress, kScratch}, kValue);
+  code_.mov(kAddress, KITE_FRAME(target));
+  island_if_needed();
+  find_indirect(here);
+  lea_sized(rsp, {rsp, Host::kRsp, 0, -size});
+  code_.jmp({kValue, Host::kRsp, 0, static_cast<i32>(offsetof(JumpTable::Entry, code))});
+  return true;
+}
+
+bool BlockWriter::return_(const Insn& insn) {
+  if (!has_usual_width(insn)) return false;
+  ended_ = true;
+  const Host rsp = kHostOf[kRsp];
+  const i32 dropped = insn.opcode == 0xc2 ? static_cast<u16>(insn.imm) : 0;
+  const u32 here = site(insn, Site::Kind::kInstruction);
+  poll(here);
+  island_if_needed();
+  check(rsp, stack_bytes(), false, here);
+  may_fault(here);
+  mov_sized(kAddress, {rsp, kScratch});
+  code_.mov(KITE_FRAME(target), kAddress);
+  find_indirect(here);
+  lea_sized(rsp, {rsp, Host::kRsp, 0, static_cast<i32>(stack_bytes()) + dropped});
+  code_.jmp({kValue, Host::kRsp, 0, static_cast<i32>(offsetof(JumpTable::Entry, code))});
+  return true;
+}
+
+}  // namespace kite::tcg

@@ -1,0 +1,127 @@
+// What is in the code memory once: the way in, the slow way, and the vector registers' ways between
+// the host's and Cpu.
+#include "accel/tcg/translator/translator.h"
+
+namespace kite::tcg {
+
+namespace {
+
+constexpr Host kSaved[] = {Host::kRbx, Host::kRbp, Host::kR12, Host::kR13, Host::kR14, Host::kR15};
+
+HostOperand guest_place(unsigned guest) {
+  return {kScratch, Host::kRsp, 0, static_cast<i32>(8 * guest)};
+}
+
+// Of Frame, from inside a subroutine.
+HostOperand behind_return_address(HostOperand place) {
+  place.displacement += 8;
+  return place;
+}
+
+template <class Function>
+void call(Emitter& code, Function* function) {
+  code.mov64(Host::kRax, reinterpret_cast<u64>(function));
+  code.call(Host::kRax);
+}
+
+// Calls `target` if Frame::vectors_absent is 0. Keeps everything but kScratch.
+void if_vectors_present(Emitter& code, const u8* target) {
+  code.mov32(kScratch, KITE_FRAME(vectors_absent));
+  u8* present = code.jrcxz();
+  code.byte(0xeb);  // JMP over the call
+  code.byte(5);
+  Emitter::bind8(present, code.at());
+  code.call(target);
+}
+
+}  // namespace
+
+void Translator::write_vectors(Emitter& code, bool save) {
+  code.mov(kScratch, behind_return_address(KITE_FRAME(fpu)));
+  const HostOperand mxcsr{kScratch, Host::kRsp, 0, static_cast<i32>(offsetof(FpuState, mxcsr))};
+  const auto mxcsr_op = [&](unsigned digit, const HostOperand& place) {
+    code.byte(0x0f);
+    code.byte(0xae);
+    code.modrm(digit, place);
+  };
+  for (unsigned n = 0; n < 16; ++n) {  // VMOVDQU YMMn
+    code.byte(0xc5);
+    code.byte(n < 8 ? 0xfe : 0x7e);
+    code.byte(save ? 0x7f : 0x6f);
+    code.modrm(n, HostOperand{kScratch, Host::kRsp, 0,
+                             static_cast<i32>(offsetof(FpuState, zmm) + 64 * n)});
+  }
+  if (save) {
+    mxcsr_op(3, mxcsr);                                      // STMXCSR
+    mxcsr_op(2, behind_return_address(KITE_FRAME(mxcsr)));   // LDMXCSR
+    code.byte(0xc5), code.byte(0xf8), code.byte(0x77);       // VZEROUPPER
+  } else {
+    mxcsr_op(2, mxcsr);
+    code.mov32(behind_return_address(KITE_FRAME(vectors_absent)), 0);
+  }
+  code.byte(0xc3);
+}
+
+void Translator::write_save(Emitter& code) {
+  code.mov(kScratch, KITE_FRAME(gpr));
+  for (unsigned guest = 0; guest < 16; ++guest)
+    if (!is_spilled(guest)) code.mov(guest_place(guest), kHostOf[guest]);
+  code.flags_to_ax();
+  code.byte(0x66);
+  code.mov32(KITE_FRAME(flags), Host::kRax);
+}
+
+void Translator::write_load(Emitter& code) {
+  code.mov(kReadTable, KITE_FRAME(read_table));
+  code.mov32(Host::kRax, KITE_FRAME(flags));
+  code.ax_to_flags();
+  code.mov(kScratch, KITE_FRAME(gpr));
+  for (unsigned guest = 0; guest < 16; ++guest)
+    if (!is_spilled(guest)) code.mov(kHostOf[guest], guest_place(guest));
+}
+
+void Translator::write_common_code() {
+  Emitter code(memory_.writable());
+  const u8* const save_vectors = code.at();
+  write_vectors(code, true);
+  common_.load_vectors = code.at();
+  write_vectors(code, false);
+
+  common_.slow = code.at();
+  write_save(code);
+  if_vectors_present(code, save_vectors);
+  code.mov(Host::kRdi, KITE_FRAME(self));
+  code.mov(Host::kRsi, kFrame);
+  code.mov32(Host::kRdx, kValue);
+  call(code, &Translator::slow);
+
+  const u8* const resume = code.at();  // at RAX, or back to run() if that is null
+  code.mov(kScratch, Host::kRax);
+  u8* ends = code.jrcxz();
+  code.byte(0xeb);  // JMP over the end
+  u8* goes_on = code.at();
+  code.byte(0);
+  Emitter::bind8(ends, code.at());
+  code.op(true, 0x81, 0, kFrame);  // ADD RSP
+  code.put(static_cast<i32>(sizeof(Frame)));
+  for (unsigned i = std::size(kSaved); i-- > 0;) code.pop(kSaved[i]);
+  code.byte(0xc3);
+  Emitter::bind8(goes_on, code.at());
+  code.mov(KITE_FRAME(target), Host::kRax);
+  if_vectors_present(code, common_.load_vectors);
+  write_load(code);
+  code.jmp(KITE_FRAME(target));
+
+  const u8* const enter = code.at();
+  for (Host reg : kSaved) code.push(reg);
+  code.op(true, 0x81, 5, kFrame);  // SUB RSP
+  code.put(static_cast<i32>(sizeof(Frame)));
+  code.mov(Host::kRdx, Host::kRsi);
+  code.mov(Host::kRsi, kFrame);
+  call(code, &Translator::begin);
+  code.jmp(resume);
+  enter_ = reinterpret_cast<Enter>(const_cast<u8*>(executable(enter)));
+  first_ = used_ = static_cast<std::size_t>(code.at() - memory_.writable());
+}
+
+}  // namespace kite::tcg

@@ -1,0 +1,174 @@
+// Emitter: host instructions as bytes. Only what translated code is made of, and nothing that
+// touches the flags where its name does not say so: the guest's flags are in the host's.
+#pragma once
+
+#include <cassert>
+#include <cstring>
+
+#include "base/bits.h"
+#include "base/types.h"
+
+namespace kite::tcg {
+
+// A general register of the host, by its number in encodings (SDM 2A table 2-2).
+enum class Host : u8 { kRax, kRcx, kRdx, kRbx, kRsp, kRbp, kRsi, kRdi, kR8, kR9, kR10, kR11, kR12, kR13, kR14, kR15 };
+constexpr unsigned number(Host reg) { return static_cast<unsigned>(reg); }
+
+// base + index * 2^scale + displacement; an index of RSP is none.
+struct HostOperand {
+  Host base;
+  Host index = Host::kRsp;
+  u8 scale = 0;
+  i32 displacement = 0;
+};
+
+// Writes through `at`, which is the writable view of what will be executed. Nobody checks for room:
+// the owner reserves it (kMost… in block_writer.h).
+class Emitter {
+ public:
+  explicit Emitter(u8* at) : at_(at) {}
+
+  u8* at() const { return at_; }
+  void byte(unsigned value) { *at_++ = static_cast<u8>(value); }
+  template <class T>
+  void put(T value) {
+    std::memcpy(at_, &value, sizeof value);
+    at_ += sizeof value;
+  }
+  void bytes(const u8* from, std::size_t count) {
+    std::memcpy(at_, from, count);
+    at_ += count;
+  }
+
+  // REX with W as given, and R, X, B from the registers of a ModRM operand; left out if empty.
+  void rex(bool wide, unsigned reg, unsigned index, unsigned base, bool always = false) {
+    const unsigned value = (wide ? 8u : 0u) | (reg >> 3 & 1) << 2 | (index >> 3 & 1) << 1 | (base >> 3 & 1);
+    if (value || always) byte(0x40 | value);
+  }
+  // ModRM and what follows it.
+  void modrm(unsigned reg, unsigned rm) { byte(0xc0 | (reg & 7) << 3 | (rm & 7)); }
+  void modrm(unsigned reg, const HostOperand& memory);
+
+  void op(bool wide, unsigned opcode, unsigned reg, Host rm) {
+    rex(wide, reg, 0, number(rm));
+    byte(opcode);
+    modrm(reg, number(rm));
+  }
+  void op(bool wide, unsigned opcode, unsigned reg, const HostOperand& memory) {
+    rex(wide, reg, number(memory.index) == 4 ? 0 : number(memory.index), number(memory.base));
+    byte(opcode);
+    modrm(reg, memory);
+  }
+
+  void mov(Host to, Host from) { op(true, 0x8b, number(to), from); }
+  void mov32(Host to, Host from) { op(false, 0x8b, number(to), from); }
+  void mov(Host to, const HostOperand& from) { op(true, 0x8b, number(to), from); }
+  void mov32(Host to, const HostOperand& from) { op(false, 0x8b, number(to), from); }
+  void mov(const HostOperand& to, Host from) { op(true, 0x89, number(from), to); }
+  void mov32(const HostOperand& to, Host from) { op(false, 0x89, number(from), to); }
+  void mov32(Host to, u32 value) {
+    rex(false, 0, 0, number(to));
+    byte(0xb8 | (number(to) & 7));
+    put(value);
+  }
+  void mov64(Host to, u64 value) {
+    rex(true, 0, 0, number(to));
+    byte(0xb8 | (number(to) & 7));
+    put(value);
+  }
+  void mov32(const HostOperand& to, u32 value) {
+    op(false, 0xc7, 0, to);
+    put(value);
+  }
+  void mov_sign_extended(const HostOperand& to, i32 value) {
+    op(true, 0xc7, 0, to);
+    put(value);
+  }
+  void lea(Host to, const HostOperand& memory) { op(true, 0x8d, number(to), memory); }
+  void lea32(Host to, const HostOperand& memory) { op(false, 0x8d, number(to), memory); }
+  void movzx16(Host to, Host from) {
+    rex(false, number(to), 0, number(from));
+    byte(0x0f);
+    byte(0xb7);
+    modrm(number(to), number(from));
+  }
+  // BMI2: a rotation that leaves the flags alone.
+  void rorx(Host to, Host from, u8 count) {
+    byte(0xc4);
+    byte((number(to) & 8 ? 0 : 0x80) | 0x40 | (number(from) & 8 ? 0 : 0x20) | 3);
+    byte(0xfb);
+    byte(0xf0);
+    modrm(number(to), number(from));
+    byte(count);
+  }
+  void push(Host reg) {
+    rex(false, 0, 0, number(reg));
+    byte(0x50 | (number(reg) & 7));
+  }
+  void pop(Host reg) {
+    rex(false, 0, 0, number(reg));
+    byte(0x58 | (number(reg) & 7));
+  }
+  void call(Host reg) { op(false, 0xff, 2, reg); }
+  void jmp(Host reg) { op(false, 0xff, 4, reg); }
+  void jmp(const HostOperand& memory) { op(false, 0xff, 4, memory); }
+
+  // Jumps to a place that is known; in the same view as at().
+  void jmp(const u8* target) {
+    byte(0xe9);
+    relative32(target);
+  }
+  void call(const u8* target) {
+    byte(0xe8);
+    relative32(target);
+  }
+  void relative32(const u8* target) { put(static_cast<i32>(target - (at_ + 4))); }
+  // JRCXZ with a target to be bound: the place of its displacement.
+  u8* jrcxz() {
+    byte(0xe3);
+    byte(0);
+    return at_ - 1;
+  }
+  static bool reaches(const u8* displacement, const u8* target) {
+    const auto distance = target - (displacement + 1);
+    return distance >= -128 && distance <= 127;
+  }
+  static void bind8(u8* displacement, const u8* target) {
+    if (!reaches(displacement, target)) __builtin_trap();
+    *displacement = static_cast<u8>(target - (displacement + 1));
+  }
+  static void bind32(u8* displacement, const u8* target) {
+    const auto value = static_cast<i32>(target - (displacement + 4));
+    std::memcpy(displacement, &value, sizeof value);
+  }
+
+  // LAHF; SETO AL: the six arithmetic flags into AX.
+  void flags_to_ax() {
+    byte(0x9f);
+    byte(0x0f), byte(0x90), byte(0xc0);
+  }
+  // The way back: ADD AL, 7Fh sets OF from AL's 1; SAHF the others.
+  void ax_to_flags() {
+    byte(0x04), byte(0x7f);
+    byte(0x9e);
+  }
+
+ private:
+  u8* at_;
+};
+
+inline void Emitter::modrm(unsigned reg, const HostOperand& memory) {
+  const unsigned base = number(memory.base), index = number(memory.index);
+  const bool with_sib = (base & 7) == 4 || index != 4;
+  const bool none = memory.displacement == 0 && (base & 7) != 5;
+  const bool small = memory.displacement == static_cast<i8>(memory.displacement);
+  byte((none ? 0x00u : small ? 0x40u : 0x80u) | (reg & 7) << 3 | (with_sib ? 4 : base & 7));
+  if (with_sib) byte(unsigned{memory.scale} << 6 | (index & 7) << 3 | (base & 7));
+  if (none) return;
+  if (small)
+    byte(static_cast<u8>(memory.displacement));
+  else
+    put(memory.displacement);
+}
+
+}  // namespace kite::tcg

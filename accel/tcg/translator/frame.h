@@ -1,0 +1,58 @@
+// Frame: what translated code keeps beside the registers, on the host's stack at RSP; and which
+// guest register lives where.
+#pragma once
+
+#include <array>
+#include <cstddef>
+
+#include "accel/tcg/translator/emitter.h"
+#include "accel/x86/state.h"
+
+namespace kite::tcg {
+
+class Translator;
+
+// The host's registers in translated code. RCX belongs to the checks, because JRCXZ is the one
+// conditional branch that neither reads nor writes flags.
+inline constexpr Host kScratch = Host::kRcx;   // entries of tables
+inline constexpr Host kAddress = Host::kR14;   // linear addresses; then a spilled operand
+inline constexpr Host kValue = Host::kR13;     // numbers of sites; then a spilled operand
+inline constexpr Host kReadTable = Host::kR15; // of the running privilege and address space
+inline constexpr Host kFrame = Host::kRsp;
+inline constexpr Host kSpilled = Host::kRsp;   // "in the frame", in kHostOf
+
+inline constexpr std::array<Host, 16> kHostOf = {
+    Host::kRax, Host::kR10, Host::kRdx, Host::kRbx, Host::kR11, Host::kRbp, Host::kRsi, Host::kRdi,
+    Host::kR8,  Host::kR9,  kSpilled,   kSpilled,   Host::kR12, kSpilled,   kSpilled,   kSpilled};
+constexpr bool is_spilled(unsigned guest) { return kHostOf[guest] == kSpilled; }
+
+struct Frame {
+  u32 polls = 0;               // until the next look around: decremented by each poll
+  u32 vectors_absent = 1;      // the vector registers are in Cpu::fpu
+  u64 page = 0;                // linear address of the page that is being executed
+  u64* write_table = nullptr;  // as kReadTable, for stores
+  void* jumps = nullptr;       // JumpTable's entries
+  u64 context = 0;             // of the JumpTable's tags
+  u64 fs_base = 0, gs_base = 0;
+  std::array<u64, 5> spilled = {};  // guest R10, R11, R13, R14, R15
+  u64 target = 0;                   // of an indirect branch; where to go on
+  u64 pushed = 0;                   // a value on its way from memory to memory
+  u64* gpr = nullptr;               // Cpu::gpr
+  FpuState* fpu = nullptr;          // Cpu::fpu
+  Translator* self = nullptr;
+  u64* read_table = nullptr;  // for kReadTable
+  u16 flags = 0;              // AX as Emitter::flags_to_ax() leaves it
+  u32 mxcsr = 0x1f80;         // the host's, for C++
+};
+// On the stack behind six saved registers and a return address: a multiple of 16, and a half.
+static_assert(sizeof(Frame) % 16 == 8);
+
+#define KITE_FRAME(member) \
+  HostOperand { kFrame, Host::kRsp, 0, static_cast<i32>(offsetof(Frame, member)) }
+
+constexpr unsigned spill_slot(unsigned guest) { return guest < 12 ? guest - 10 : guest - 11; }
+inline HostOperand spill_place(unsigned guest) {
+  return {kFrame, Host::kRsp, 0, static_cast<i32>(offsetof(Frame, spilled) + 8 * spill_slot(guest))};
+}
+
+}  // namespace kite::tcg

@@ -1,0 +1,212 @@
+#include "accel/tcg/translator/translator.h"
+
+#include <algorithm>
+#include <new>
+
+namespace kite::tcg {
+
+namespace {
+
+// Between two looks at what others ask of this processor.
+constexpr u32 kPolls = 1024;
+// By handlers, before a block is translated: much of what boots a kernel runs once.
+constexpr u8 kRunsBefore = 1;
+
+constexpr unsigned kSpilledGuests[] = {10, 11, 13, 14, 15};
+
+// AX of Emitter::flags_to_ax().
+u16 packed(u32 rflags) {
+  return static_cast<u16>((rflags & 0xff) << 8 | (rflags & kOf ? 1 : 0));
+}
+u32 unpacked(u16 ax) { return u32{ax} >> 8 | (ax & 1 ? kOf : 0); }
+
+bool is_flat(const Segment& segment) {
+  const bool writable_data = (segment.type & 0xe) == 2;
+  return segment.base == 0 && segment.limit == 0xffffffff && writable_data && !segment.unusable;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Translator>> Translator::create(Cpu& cpu, std::size_t code_bytes) {
+  if (!host_can_translate())
+    return fail(ErrorKind::kUnavailable, "the host's processor has no AVX2 and BMI2");
+  FlatTable nothing = KITE_TRY(FlatTable::create());
+  CodeMemory memory = KITE_TRY(CodeMemory::create(code_bytes));
+  auto made = std::unique_ptr<Translator>(new Translator(cpu, std::move(memory)));
+  made->nothing_ = std::move(nothing);
+  cpu.flat_nothing = made->nothing_.words();
+  cpu.tlb.make_flat();
+  cpu.select_tables();
+  return made;
+}
+
+Translator::Translator(Cpu& cpu, CodeMemory memory)
+    : cpu_(cpu), memory_(std::move(memory)), declined_(rows().size()) {
+  sites_.resize(1);  // number 0 is none
+  write_common_code();
+}
+
+bool Translator::can_run(const Block& block) const {
+  const Mode mode = block.mode;
+  if (!block.kept || block.second_page || mode.single) return false;
+  if (mode.code_width == 3) return true;
+  return mode.code_width == 2 && mode.protected_mode && !mode.v86 && !mode.limited && mode.stack32 &&
+         cpu_.segment_base[kCs] == 0 && is_flat(cpu_.segments[kDs]) &&
+         is_flat(cpu_.segments[kEs]) && is_flat(cpu_.segments[kSs]);
+}
+
+bool Translator::has_room(const Block& block) const {
+  const std::size_t needed = (block.count + 2) * BlockWriter::kMostBytesOfInsn;
+  return used_ + needed <= memory_.size();
+}
+
+bool Translator::translate(Block& block) {
+  if (!has_room(block)) {
+    cpu_.code->flush();
+    return false;
+  }
+  Emitter code(memory_.writable() + used_);
+  BlockWriter writer(block, treatments_, common_, memory_.writable(), code, sites_, faults_,
+                     declined_);
+  block.code = executable(writer.write());
+  used_ = static_cast<std::size_t>(code.at() - memory_.writable());
+  return true;
+}
+
+std::optional<BlockRunner::Ran> Translator::run(Block& block) {
+  if (!can_run(block)) return exit_ = 0, std::nullopt;
+  if (!block.code) {
+    if (block.runs < kRunsBefore) return ++block.runs, exit_ = 0, std::nullopt;
+    if (!translate(block)) return std::nullopt;
+  }
+  if (exit_) link(block);
+  if (cpu_.tlb.current().context != context_space_ || cpu_.mode.key() != context_mode_) {
+    context_space_ = cpu_.tlb.current().context;
+    context_mode_ = cpu_.mode.key();
+    context_ = jumps_.context(context_space_, context_mode_);
+  }
+  jumps_.add(cpu_.rip, context_, block.code - BlockWriter::kPrologueBytes);
+  enter_(this, block.code);
+  return ran_;
+}
+
+// The last run ended for want of a successor, and `target` is the block that was found.
+void Translator::link(Block& target) {
+  Site& site = sites_[exit_];
+  const u32 number = std::exchange(exit_, 0);
+  const Block& source = *site.block;
+  if (site.resume == 0 || source.mode.key() != target.mode.key()) return;
+  if (align_down(source.gpa, kPageSize) + static_cast<u64>(site.target) != target.gpa) return;
+  set_jump(site, target.code);
+  site.next = std::exchange(target.incoming, number);
+}
+
+void Translator::set_jump(const Site& site, const u8* target) {
+  const u8* const behind = memory_.executable() + site.resume + 4;
+  const auto distance = static_cast<i32>(target - behind);
+  std::memcpy(memory_.writable() + site.resume, &distance, sizeof distance);
+}
+
+void Translator::retired(Block& block) {
+  if (!block.code) return;
+  if (sites_[exit_].block == &block) exit_ = 0;
+  for (u32 number = block.incoming; number; number = sites_[number].next)
+    set_jump(sites_[number], memory_.executable() + sites_[number].resume + 4);
+  jumps_.forget_code(block.gpa % kPageSize, block.code - BlockWriter::kPrologueBytes);
+  block.code = nullptr;
+}
+
+void Translator::forget_page(u64 linear) {
+  if (!jumps_.may_have_page(linear)) return;
+  jumps_.forget_notes();
+  jumps_.renew_contexts();
+  context_mode_ = static_cast<u16>(~context_mode_);
+}
+
+void Translator::flush() {
+  exit_ = 0;
+  if (used_ == first_) return;
+  used_ = first_;
+  sites_.resize(1);
+  faults_.clear();
+  jumps_.clear();
+}
+
+void Translator::fill_frame(Frame& frame) {
+  frame.read_table = cpu_.flat_reads;
+  frame.write_table = cpu_.flat_writes;
+  frame.fs_base = cpu_.segment_base[kFs];
+  frame.gs_base = cpu_.segment_base[kGs];
+  for (unsigned i = 0; i < frame.spilled.size(); ++i)
+    frame.spilled[i] = cpu_.gpr[kSpilledGuests[i]];
+  frame.flags = packed(cpu_.flags.get());
+}
+
+const u8* Translator::begin(Translator* self, Frame* at, const u8* code) {
+  Frame& frame = *new (at) Frame;
+  frame.polls = self->cpu_.attention.load(std::memory_order_relaxed) ? 1 : kPolls;
+  frame.page = align_down(self->cpu_.rip, kPageSize);
+  frame.jumps = self->jumps_.entries();
+  frame.context = self->context_;
+  frame.gpr = self->cpu_.gpr.data();
+  frame.fpu = &self->cpu_.fpu;
+  frame.self = self;
+  self->fill_frame(frame);
+  return code;
+}
+
+const u8* Translator::slow(Translator* self, Frame* frame, u32 site) {
+  return self->slow_way(*frame, site);
+}
+
+// Answers where to go on, or null: run() returns with ran_.
+const u8* Translator::slow_way(Frame& frame, u32 number) {
+  const Site site = sites_[number];
+  const Block& block = *site.block;
+  const Insn& insn = block.insns[site.ordinal];
+  for (unsigned i = 0; i < frame.spilled.size(); ++i)
+    cpu_.gpr[kSpilledGuests[i]] = frame.spilled[i];
+  cpu_.flags.set(unpacked(frame.flags));
+  cpu_.gpr[kBlockRip] = frame.page + block.gpa % kPageSize;
+  const bool look_around = frame.polls == 0;
+  if (site.kind == Site::Kind::kExit) {
+    cpu_.rip = frame.page + static_cast<u64>(i64{site.target});
+    if (!cpu_.code64()) cpu_.rip &= 0xffffffff;
+    exit_ = look_around ? 0 : number;
+    ran_ = {&insn, Flow::kLeave, look_around};
+    return nullptr;
+  }
+  if (look_around) {
+    cpu_.rip = cpu_.this_rip(insn);
+    ran_ = {&insn, Flow::kLeave, true};
+    return nullptr;
+  }
+  Flow flow = insn.handler(cpu_, insn);
+  if (flow == Flow::kNext) {
+    if (!cpu_.attention.load(std::memory_order_relaxed) && !block.stale &&
+        (cpu_.code64() || can_run(block))) {
+      fill_frame(frame);
+      return memory_.executable() + site.resume;
+    }
+    flow = cpu_.leave(insn);
+  }
+  ran_ = {&insn, flow, false};
+  return nullptr;
+}
+
+const u8* Translator::way_out(const u8* pc, u32& site) const {
+  const u8* const first = memory_.executable();
+  if (pc < first || pc >= first + used_) return nullptr;
+  const auto at = static_cast<u32>(pc - first);
+  const auto found = std::lower_bound(faults_.begin(), faults_.end(), at,
+                                      [](const FaultPlace& place, u32 to) { return place.at < to; });
+  if (found == faults_.end() || found->at != at) return nullptr;
+  site = found->site;
+  return executable(common_.slow);
+}
+
+Result<std::unique_ptr<BlockRunner>> make_block_runner(Cpu& cpu, std::size_t code_bytes) {
+  return KITE_TRY(Translator::create(cpu, code_bytes));
+}
+
+}  // namespace kite::tcg

@@ -1,0 +1,84 @@
+// Translator: runs guest code on the host's own silicon, block by block.
+//
+// A block of the code cache is translated when it is reached for the second time (BlockWriter says
+// how), into memory that is filled from the start; when that is full everything is forgotten and it
+// begins again. Translated code is left, into C++,
+//   * on the *slow way*: the handler of one instruction is called, and code goes on behind it;
+//   * when a block's successor is not known yet, or something wants attention: run() returns.
+// The guest's registers are in the host's between run()'s beginning and end, and in Cpu whenever C++
+// looks.
+//
+// Who knows translated code by address: the blocks themselves, jumps that were linked to them, and
+// the JumpTable. All three are undone when the code cache says that a block's bytes have changed.
+#pragma once
+
+#include <vector>
+
+#include "accel/tcg/block_runner.h"
+#include "accel/tcg/code_cache.h"
+#include "accel/tcg/translator/block_writer.h"
+#include "accel/tcg/translator/code_memory.h"
+#include "accel/tcg/translator/jump_table.h"
+
+namespace kite::tcg {
+
+class Translator final : public BlockRunner {
+ public:
+  // `code_bytes`: of memory for translated code.
+  static Result<std::unique_ptr<Translator>> create(Cpu& cpu, std::size_t code_bytes);
+
+  std::optional<Ran> run(Block& block) override;
+  void retired(Block& block) override;
+  void forget_page(u64 linear) override;
+  void flush() override;
+
+  // Of a fault at `pc` in translated code: the number of the site that is its way out, and where to
+  // go with it. Null: it is nobody's. Async-signal-safe.
+  const u8* way_out(const u8* pc, u32& site) const;
+
+ private:
+  Translator(Cpu& cpu, CodeMemory memory);
+
+  using Enter = void (*)(Translator* self, const u8* code);
+
+  bool can_run(const Block& block) const;
+  bool translate(Block& block);
+  bool has_room(const Block& block) const;
+  void link(Block& target);
+  void set_jump(const Site& site, const u8* target);
+  void fill_frame(Frame& frame);
+
+  // Called by translated code (common_code.cpp).
+  static const u8* begin(Translator* self, Frame* frame, const u8* code);
+  static const u8* slow(Translator* self, Frame* frame, u32 site);
+  const u8* slow_way(Frame& frame, u32 site);
+
+  void write_common_code();
+  void write_save(Emitter& code);
+  void write_load(Emitter& code);
+  void write_vectors(Emitter& code, bool save);
+
+  const u8* executable(const u8* writable) const {
+    return memory_.executable() + (writable - memory_.writable());
+  }
+
+  Cpu& cpu_;
+  CodeMemory memory_;
+  Treatments treatments_;
+  CommonCode common_;
+  Enter enter_ = nullptr;
+  std::size_t first_ = 0;  // byte that is not common code
+  std::size_t used_ = 0;
+  std::vector<Site> sites_;
+  std::vector<FaultPlace> faults_;
+  std::vector<u64> declined_;
+  JumpTable jumps_;
+  FlatTable nothing_;
+  u32 exit_ = 0;  // the site by which the last run ended, to be linked
+  Ran ran_ = {};
+  u64 context_space_ = 0;  // what context_ was computed for
+  u64 context_ = 0;
+  u16 context_mode_ = 0;
+};
+
+}  // namespace kite::tcg
