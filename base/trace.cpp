@@ -24,6 +24,9 @@ constexpr std::array kCategories = {
     CategoryName{Category::kMsr, "msr", "model-specific registers read and written"},
     CategoryName{Category::kBlock, "block", "blocks of code as they are decoded or translated"},
     CategoryName{Category::kIrq, "irq", "interrupt lines between chips"},
+    CategoryName{Category::kTranslator, "translator",
+                 "what the translator makes, declines, forgets"},
+    CategoryName{Category::kLockstep, "lockstep", "translated code compared with the interpreter"},
 };
 
 struct CloseFile {

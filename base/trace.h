@@ -14,7 +14,7 @@
 
 namespace kite::trace {
 
-enum class Category : u32 { kCpu, kInt, kMmio, kPio, kMsr, kBlock, kIrq };
+enum class Category : u32 { kCpu, kInt, kMmio, kPio, kMsr, kBlock, kIrq, kTranslator, kLockstep };
 
 struct CategoryName {
   Category category;
