@@ -77,7 +77,7 @@ struct VcpuConfig {
 
 // What Vcpu::execute may do besides the one instruction.
 struct BurstLimits {
-  u64 instructions = 1;    // in all, about
+  u64 instructions = 1;  // in all, about
   // May the instructions behind it store while CPL is below 3? Not if the processor's own engine
   // must see every store to a page table (Accelerator::shadows_page_tables()).
   bool supervisor_stores = true;
@@ -189,6 +189,12 @@ struct AcceleratorOptions {
   // kvm, "dirty-ring-size": entries of each vCPU's ring of dirty pages, a power of two from 1024 to
   // 65536; 0: a bitmap per memory slot.
   u32 dirty_ring_size = 0;
+  // tcg, "translator": guest code is translated for the host's processor. Unset: where the build
+  // can do that.
+  std::optional<bool> translator;
+  // tcg, `--code-cache`: room for translated code, which the machine's processors share. A multiple
+  // of the host's page size.
+  u64 code_cache_bytes = 64 * MiB;
   // tcg, not the user's: executes each instruction that it knows, also one that the model does not
   // offer, as a host's processor does under KVM.
   bool every_instruction = false;

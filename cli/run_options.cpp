@@ -34,8 +34,8 @@ constexpr const char* kFooter =
 
 // What needs more than a copy from the command line to the configuration.
 struct Texts {
-  std::string memory, memory_backend, cpus, affinity, serial, debug_console, monitor, timeout,
-      sandbox;
+  std::string memory, memory_backend, cpus, affinity, code_cache, serial, debug_console, monitor,
+      timeout, sandbox;
   std::vector<std::string> expect, fail_on, devices, disks;
 };
 
@@ -91,7 +91,9 @@ void add_machine_options(CLI::App& app, RunOptions& options, Texts& given) {
         "(repeatable)");
   text(app, kMachine, "--accel", machine.accel, "LIST",
        "auto, kvm, tcg, or the first usable of a list such as kvm:tcg (default auto); "
-       "kvm[,kernel-irqchip=on|off][,dirty-ring-size=N]");
+       "kvm[,kernel-irqchip=on|off][,dirty-ring-size=N], tcg[,translator=on|off]");
+  text(app, kMachine, "--code-cache", given.code_cache, "SIZE",
+       "Room for translated code, 1M to 1G (default 64M)");
 }
 
 void add_run_options(CLI::App& app, RunOptions& options, Texts& given) {
@@ -154,6 +156,8 @@ Result<> convert(const CLI::App& app, const Texts& given, MachineConfig& machine
     machine.monitor = KITE_TRY(named("--monitor", parse_char_backend(given.monitor)));
     machine.monitor.user = "monitor";
   }
+  if (has("--code-cache"))
+    machine.code_cache = KITE_TRY(named("--code-cache", parse_size(given.code_cache)));
   if (has("--timeout")) machine.timeout = KITE_TRY(parse_seconds("--timeout", given.timeout));
   machine.sandbox = SandboxWish::kIfPossible;
   if (has("--sandbox")) machine.sandbox = KITE_TRY(parse_sandbox(given.sandbox));

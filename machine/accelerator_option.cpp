@@ -19,6 +19,7 @@ struct Switch {
 };
 constexpr Switch kSwitches[] = {
     {"kvm", "kernel-irqchip", &AcceleratorOptions::kernel_irqchip},
+    {"tcg", "translator", &AcceleratorOptions::translator},
 };
 
 constexpr std::string_view kKvm = "kvm", kDirtyRingSize = "dirty-ring-size";

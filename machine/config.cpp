@@ -49,6 +49,22 @@ Result<> validate_memory(const MachineConfig& config) {
   return {};
 }
 
+constexpr u64 kSmallestCodeCache = MiB, kLargestCodeCache = GiB;
+
+Result<> validate_code_cache(const MachineConfig& config) {
+  if (!config.code_cache) return {};
+  const u64 size = *config.code_cache;
+  if (size < kSmallestCodeCache || size > kLargestCodeCache) {
+    return fail(ErrorKind::kUsage, "--code-cache {}: expected {} to {}", format_size(size),
+                format_size(kSmallestCodeCache), format_size(kLargestCodeCache));
+  }
+  if (!is_aligned(size, kPageSize)) {
+    return fail(ErrorKind::kUsage, "--code-cache {}: not a multiple of the 4096-byte page",
+                format_size(size));
+  }
+  return {};
+}
+
 // What an x86 can have in xAPIC mode: identifiers 0 to 254 (SDM 3A 11.4.6).
 constexpr unsigned kMostCpus = 255;
 
@@ -152,6 +168,7 @@ Result<> validate(const MachineConfig& config) {
   KITE_CHECK(check_accelerator_list(config.accel));
   KITE_CHECK(validate_boot(config));
   KITE_CHECK(validate_memory(config));
+  KITE_CHECK(validate_code_cache(config));
   KITE_CHECK(validate_cpus(config));
   if (config.timeout && *config.timeout <= 0) {
     return fail(ErrorKind::kUsage, "--timeout: expected more than 0 seconds");

@@ -29,8 +29,9 @@ struct MachineConfig {
   std::string machine = "microvm";  // a name of boards()
   std::string cpu;                  // as find_cpu_model() reads it; empty: the default model
   unsigned cpus = 1;
-  CpuAffinity affinity;        // of the vCPUs' threads
-  std::string accel = "auto";  // auto | kvm | tcg | a list such as kvm:tcg
+  CpuAffinity affinity;           // of the vCPUs' threads
+  std::string accel = "auto";     // auto | kvm | tcg | a list such as kvm:tcg
+  std::optional<u64> code_cache;  // bytes for translated code; none: the accelerator's default
 
   // What is booted: a file, or bytes that the program carries itself.
   std::string kernel;

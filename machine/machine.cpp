@@ -82,6 +82,7 @@ Result<> FullMachine::build() {
 // A board without interrupt controllers is given none by the accelerator either.
 Result<AcceleratorOptions> FullMachine::accelerator_options() {
   AcceleratorOptions options = choice_.options;
+  if (config_.code_cache) options.code_cache_bytes = *config_.code_cache;
   const Board* board = KITE_TRY(find_board(config_.machine));
   if (board->has_interrupts) return options;
   if (options.kernel_irqchip.value_or(false))

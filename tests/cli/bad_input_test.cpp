@@ -95,6 +95,17 @@ TEST_F(BadInput, MoreMemoryThanTheHostHasIs69) {
   expect_run_error({"--memory", "1000T"}, 69, "this host has");
 }
 
+TEST_F(BadInput, ACodeCacheOutOfItsBoundsIs64AndTheyAreNamed) {
+  for (const char* size : {"0", "1023K", "1025M", "16T"})
+    expect_run_error({"--code-cache", size}, 64, "expected 1M to 1G");
+  expect_run_error({"--code-cache", "1048577"}, 64, "--code-cache 1048577: not a multiple");
+  expect_run_error({"--code-cache", "large"}, 64, "--code-cache: 'large' is not a size");
+}
+
+TEST_F(BadInput, ATranslatorThatIsNeitherOnNorOffIs64) {
+  expect_run_error({"--accel", "tcg,translator=fast"}, 64, "expected on or off");
+}
+
 TEST_F(BadInput, TwoDifferentMemorySizesContradictEachOther) {
   expect_run_error({"--memory", "256M", "--memory-backend", "shm,size=512M"}, 64, "contradicts");
 }

@@ -199,7 +199,11 @@ TEST(Accelerators, PropertiesBelongToTheirPartOfTheList) {
   ASSERT_TRUE(off) << off.error().message;
   EXPECT_EQ(off->kind->name, "kvm");
   EXPECT_EQ(off->options.kernel_irqchip, false);
+  EXPECT_EQ(choose_accelerator("tcg", kinds)->options.translator, std::nullopt);
+  EXPECT_EQ(choose_accelerator("tcg,translator=on", kinds)->options.translator, true);
+  EXPECT_EQ(choose_accelerator("kvm:tcg,translator=off", kinds)->options.translator, std::nullopt);
   const AcceleratorKind* no_kvm[] = {&kNoKvm, &kTcg};
+  EXPECT_EQ(choose_accelerator("kvm:tcg,translator=off", no_kvm)->options.translator, false);
   const auto second = choose_accelerator("kvm,kernel-irqchip=off:tcg", no_kvm);
   ASSERT_TRUE(second);
   EXPECT_EQ(second->kind->name, "tcg");
@@ -219,7 +223,11 @@ TEST(Accelerators, WhatIsWrongWithAPropertyIsNamed) {
            {"kvm,kernel-irqchip", "expected on or off"},
            {"kvm,kernel-irqchip=split", "kernel-irqchip=split: expected on or off"},
            {"tcg:kvm,kernel-irqchip=ON", "expected on or off"},
-           {"tcg,kernel-irqchip=on", "kernel-irqchip"},
+           {"tcg,kernel-irqchip=on", "--accel tcg: no such property: 'kernel-irqchip'"},
+           {"tcg,tranlator=on", "'tranlator'; did you mean 'translator'?"},
+           {"tcg,translator", "translator=: expected on or off"},
+           {"tcg,translator=1", "--accel tcg: translator=1: expected on or off"},
+           {"kvm,translator=on", "--accel kvm: no such property: 'translator'"},
            {"auto,kernel-irqchip=on", "'auto' is no accelerator"},
            {"kvn,kernel-irqchip=on", "'kvn' is no accelerator"}}) {
     const Result<> checked = check_accelerator_list(text);

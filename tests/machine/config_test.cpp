@@ -29,6 +29,13 @@ TEST(MachineConfig, EachContradictionNamesOptionAndValue) {
        "this host has"},
       {"two sizes", [](auto& c) { c.memory_backend.size = 8 * MiB; }, ErrorKind::kUsage,
        "--memory-backend"},
+      {"no code cache", [](auto& c) { c.code_cache = 0; }, ErrorKind::kUsage,
+       "--code-cache 0: expected 1M to 1G"},
+      {"tiny code cache", [](auto& c) { c.code_cache = MiB - 4096; }, ErrorKind::kUsage,
+       "--code-cache 1020K: expected 1M to 1G"},
+      {"huge code cache", [](auto& c) { c.code_cache = GiB + 4096; }, ErrorKind::kUsage,
+       "expected 1M to 1G"},
+      {"odd code cache", [](auto& c) { c.code_cache = MiB + 1; }, ErrorKind::kUsage, "4096"},
       {"no cpus", [](auto& c) { c.cpus = 0; }, ErrorKind::kUsage, "--cpus 0"},
       {"too many cpus", [](auto& c) { c.cpus = 256; }, ErrorKind::kUsage, "--cpus 256"},
       {"cpus without local APICs", [](auto& c) { c.machine = std::string("bare"), c.cpus = 2; },
@@ -55,6 +62,20 @@ TEST(MachineConfig, EachContradictionNamesOptionAndValue) {
     ASSERT_FALSE(result) << bad.what;
     EXPECT_EQ(result.error().kind, bad.kind) << bad.what << ": " << result.error().message;
     EXPECT_NE(result.error().message.find(bad.words), std::string::npos) << result.error().message;
+  }
+}
+
+TEST(MachineConfig, TheAcceleratorIsToldTheSizeOfTheCodeCache) {
+  MachineConfig config = good();
+  for (const std::optional<u64> size : {std::optional<u64>(), {MiB}, {GiB}}) {
+    config.code_cache = size;
+    u64 told = 0;
+    test::run_fake(config, [&told](test::FakeVcpu& vcpu) -> Exit {
+      told = vcpu.options().code_cache_bytes;
+      vcpu.out(0xf4, 5, 4);
+      return vcpu.spin();
+    });
+    EXPECT_EQ(told, size.value_or(64 * MiB));
   }
 }
 

@@ -50,6 +50,7 @@ class FakeVcpu : public Vcpu {
   u32 in(u16 port, unsigned size = 1) { return config_.ports.in(port, size); }
   AddressSpace& memory() { return config_.memory; }
   InterruptPort& interrupts() { return *interrupts_; }
+  const AcceleratorOptions& options() const { return config_.options; }
   void print(std::string_view text) {
     for (char character : text) out(0x3f8, static_cast<u8>(character));
   }
