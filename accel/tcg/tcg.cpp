@@ -5,6 +5,7 @@
 
 #include "accel/tcg/disassembler.h"
 #include "accel/tcg/vcpu.h"
+#include "base/log.h"
 #include "base/trace.h"
 #include "memory/dirty_log.h"
 
@@ -49,6 +50,7 @@ class TcgAccelerator final : public Accelerator,
       return fail(ErrorKind::kInternal, "tcg: processor {} of {}", vcpus_.size() + 1, config_.cpus);
     }
     auto made = std::make_unique<tcg::TcgVcpu>(config_, vcpu, decoder_, processors_);
+    KITE_CHECK(translate(*made));
     vcpus_.push_back(made.get());
     return made;
   }
@@ -73,6 +75,19 @@ class TcgAccelerator final : public Accelerator,
   }
   void dirty_log_stopped() override {}
   void collect_dirty(DirtyLog&) override {}
+
+  // Unless it was asked for, a translator that cannot be had is none: handlers do the same, slower.
+  // What lends itself to another engine executes a few instructions at a time.
+  Result<> translate(tcg::TcgVcpu& vcpu) {
+    const AcceleratorOptions& options = config_.options;
+    if (!options.translator.value_or(!options.every_instruction)) return {};
+    constexpr u64 kFewest = MiB;
+    const u64 bytes = std::max(align_down(options.code_cache_bytes / config_.cpus, kFewest), kFewest);
+    Result<> made = vcpu.translate(bytes);
+    if (made || options.translator) return made;
+    if (vcpus_.empty()) log::debug("tcg: guest code is not translated: {}", made.error().message);
+    return {};
+  }
 
   AcceleratorConfig config_;
   tcg::Decoder decoder_;

@@ -1,7 +1,5 @@
 #include "accel/tcg/vcpu.h"
 
-#include <cstdlib>
-
 #include "accel/tcg/trace.h"
 #include "accel/x86/registers.h"
 #include "accel/x86/vectors.h"
@@ -16,14 +14,15 @@ TcgVcpu::TcgVcpu(const AcceleratorConfig& config, const VcpuConfig& vcpu, const 
   processors.exclusive.join(cpu_.attention, kAttendGate);
   cpu_.epoch = config.epoch;
   cpu_.code = std::make_unique<CodeCache>(cpu_, decoder);
-  if (!std::getenv("NOTR")) {
-    auto runner = make_block_runner(cpu_, 64 * MiB);
-    if (runner) cpu_.code->set_runner(std::move(*runner));
-  }
   // As if for another engine: that one may have set the local APIC's idea of the TSC already.
   cpu_.lease = Cpu::Lease::kFirst;
   (void)set_state(X86State::after_reset());
   cpu_.lease = Cpu::Lease::kNone;
+}
+
+Result<> TcgVcpu::translate(std::size_t code_bytes) {
+  cpu_.code->set_runner(KITE_TRY(make_block_runner(cpu_, code_bytes)));
+  return {};
 }
 
 TcgVcpu::~TcgVcpu() {

@@ -18,6 +18,9 @@ class TcgVcpu final : public Vcpu {
           Processors& processors);
   ~TcgVcpu() override;
 
+  // From now on what can be is translated, into `code_bytes` of memory. Before the first run().
+  Result<> translate(std::size_t code_bytes);
+
   Result<Exit> run(Nanos deadline) override;
   void kick() override { cpu_.attention |= kAttendKick; }
   void signal(Signal signal, u32 argument) override;
