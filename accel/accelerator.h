@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "accel/translator_figures.h"
 #include "accel/x86/cpu_model.h"
 #include "accel/x86/state.h"
 #include "base/chip_state.h"
@@ -228,6 +229,8 @@ class Accelerator {
   // InterruptPort: HLT is waited for inside Vcpu::run, and INIT, SIPI and NMI between processors
   // are not the machine's business.
   virtual InterruptChips* chips() { return nullptr; }
+  // Nothing: it has no translator, or that is switched off. While no vCPU runs.
+  virtual std::optional<TranslatorFigures> translator_figures() const { return std::nullopt; }
 };
 
 // One kind of accelerator, as `kite list accels` shows it.

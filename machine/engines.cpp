@@ -67,6 +67,13 @@ Accelerator* Engines::made(std::string_view name) {
   return set != nullptr ? set->accelerator.get() : nullptr;
 }
 
+std::optional<TranslatorFigures> Engines::translator_figures() {
+  std::lock_guard lock(mutex_);
+  for (const auto& set : sets_)
+    if (auto figures = set->accelerator->translator_figures()) return figures;
+  return std::nullopt;
+}
+
 void Engines::discard(std::string_view name) {
   std::lock_guard lock(mutex_);
   std::erase_if(sets_, [&](const auto& set) { return set->kind->name == name; });

@@ -31,6 +31,8 @@ class Engines {
   Accelerator& first() { return *sets_.front()->accelerator; }
   // Null: not made yet.
   Accelerator* made(std::string_view name);
+  // Of the one that has a translator, also if the machine has moved on to another.
+  std::optional<TranslatorFigures> translator_figures();
   // Takes back what find() has made, none of whose vCPUs may be in use.
   void discard(std::string_view name);
 

@@ -148,6 +148,7 @@ void FullMachine::fill_in(Outcome& outcome) {
     outcome.fall_backs += vcpu->fall_backs();
     outcome.fall_back_instructions += vcpu->fall_back_instructions();
   }
+  outcome.translator = engines_->translator_figures();
 }
 
 // What the console said counts for more than how the guest then stopped: a kernel that powers off

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "accel/translator_figures.h"
 #include "base/result.h"
 #include "base/types.h"
 
@@ -44,6 +45,7 @@ struct Outcome {
   // How often the accelerator could not execute an instruction, and how many the interpreter
   // executed in its place.
   u64 fall_backs = 0, fall_back_instructions = 0;
+  std::optional<TranslatorFigures> translator = {};  // of an accelerator that has one
 
   // The guest did what it was asked to; nothing needs explaining.
   bool normal() const {

@@ -4,9 +4,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <ranges>
+#include <tuple>
 
 #include "base/unique_fd.h"
 #include "machine/machine.h"
@@ -16,6 +19,30 @@ namespace {
 
 double seconds(Nanos time) {
   return static_cast<double>(time) / static_cast<double>(kSecond);
+}
+
+// The most frequent first.
+nlohmann::ordered_json to_json(std::vector<TranslatorFigures::Declined> declined) {
+  constexpr std::size_t kMost = 20;
+  std::ranges::sort(declined, [](const auto& one, const auto& other) {
+    return std::tie(other.count, one.name) < std::tie(one.count, other.name);
+  });
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  for (const auto& [name, count] : declined | std::views::take(kMost))
+    json.push_back({{"name", name}, {"count", count}});
+  return json;
+}
+
+nlohmann::ordered_json to_json(const TranslatorFigures& figures) {
+  nlohmann::ordered_json json;
+  json["blocks"] = figures.blocks;
+  json["guest_bytes"] = figures.guest_bytes;
+  json["host_bytes"] = figures.host_bytes;
+  json["nanoseconds"] = figures.time;
+  json["discarded"] = figures.discarded;
+  json["flushes"] = figures.flushes;
+  json["declined"] = to_json(figures.declined);
+  return json;
 }
 
 nlohmann::ordered_json to_json(const MachineConfig& config, const Outcome& outcome) {
@@ -35,6 +62,7 @@ nlohmann::ordered_json to_json(const MachineConfig& config, const Outcome& outco
   json["resets"] = outcome.resets;
   json["fallbacks"] = outcome.fall_backs;
   json["fallback_instructions"] = outcome.fall_back_instructions;
+  if (outcome.translator) json["translator"] = to_json(*outcome.translator);
   if (outcome.instructions) json["instructions"] = *outcome.instructions;
   if (outcome.rip) json["rip"] = fmt::format("{:#x}", *outcome.rip);
   json["last_console_line"] = outcome.last_console_line;

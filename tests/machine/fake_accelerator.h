@@ -91,7 +91,10 @@ class FakeVcpu : public Vcpu {
 // Ready to be a MachineOutside's only accelerator; the program is that of the latest object.
 class FakeAccelerator {
  public:
-  explicit FakeAccelerator(FakeProgram program) { program_ = std::move(program); }
+  explicit FakeAccelerator(FakeProgram program, std::optional<TranslatorFigures> figures = {}) {
+    program_ = std::move(program);
+    figures_ = std::move(figures);
+  }
 
   std::span<const AcceleratorKind* const> kinds() const { return kKinds; }
 
@@ -103,6 +106,7 @@ class FakeAccelerator {
     Result<std::unique_ptr<Vcpu>> create_vcpu(const VcpuConfig& vcpu) override {
       return std::make_unique<FakeVcpu>(config_, vcpu.interrupts, program_);
     }
+    std::optional<TranslatorFigures> translator_figures() const override { return figures_; }
 
    private:
     AcceleratorConfig config_;
@@ -113,6 +117,7 @@ class FakeAccelerator {
   }
 
   static inline FakeProgram program_;
+  static inline std::optional<TranslatorFigures> figures_;
   static constexpr AcceleratorKind kKind{"tcg", "does what the test says", probe, create,
                                          [] { return 255u; }};
   static constexpr const AcceleratorKind* kKinds[] = {&kKind};

@@ -37,8 +37,41 @@ TEST_F(ResultFileTest, HoldsTheOutcomeAsJson) {
   EXPECT_EQ(json["accelerator"], "tcg");
   EXPECT_EQ(json["accelerator_reason"], "--accel tcg");
   EXPECT_EQ(json["instructions"], 4711);
+  EXPECT_FALSE(json.contains("translator")) << "an accelerator without one";
   EXPECT_GT(json["run_seconds"], 0.0);
   EXPECT_EQ(files(), 1u) << "nothing temporary is left";
+}
+
+TEST_F(ResultFileTest, HoldsWhatTheTranslatorHasDone) {
+  TranslatorFigures figures{.blocks = 1000,
+                            .guest_bytes = 17000,
+                            .host_bytes = 90000,
+                            .time = 400 * kMicrosecond,
+                            .discarded = 12,
+                            .flushes = 1,
+                            .declined = {}};
+  for (u64 i = 0; i < 30; ++i) figures.declined.push_back({fmt::format("row{:02}", i), i / 2});
+  const test::FakeAccelerator accelerator(
+      [](test::FakeVcpu&) -> Exit {
+        return Exit{Exit::Kind::kShutdown, false};
+      },
+      figures);
+  auto machine = test::create_fake(config, accelerator);
+  ASSERT_TRUE(machine) << machine.error().message;
+  (*machine)->run();
+  std::ifstream file(config.result_file);
+  const auto json = nlohmann::json::parse(file)["translator"];
+  EXPECT_EQ(json["blocks"], 1000);
+  EXPECT_EQ(json["guest_bytes"], 17000);
+  EXPECT_EQ(json["host_bytes"], 90000);
+  EXPECT_EQ(json["nanoseconds"], 400'000);
+  EXPECT_EQ(json["discarded"], 12);
+  EXPECT_EQ(json["flushes"], 1);
+  const auto& declined = json["declined"];
+  ASSERT_EQ(declined.size(), 20u) << "the most frequent ones";
+  EXPECT_EQ(declined[0], (nlohmann::json{{"name", "row28"}, {"count", 14}}));
+  EXPECT_EQ(declined[1], (nlohmann::json{{"name", "row29"}, {"count", 14}}));
+  EXPECT_EQ(declined[19], (nlohmann::json{{"name", "row11"}, {"count", 5}}));
 }
 
 TEST_F(ResultFileTest, CheckingLeavesNothingBehind) {
