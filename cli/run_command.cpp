@@ -90,6 +90,7 @@ Result<> Run::prepare() {
       if (!bytes.empty()) line_open_ = bytes.back() != '\n';
     };
   }
+  if (interactive) terminal::handle_crashes();
   machine_ = KITE_TRY(Machine::create(options_.machine, std::move(outside)));
   complain(machine_->summary());
   sandbox::before_the_end(terminal::leave_raw_mode);

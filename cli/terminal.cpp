@@ -16,7 +16,7 @@ namespace {
 constexpr int kTerminal = STDIN_FILENO;
 constexpr std::array kFatalSignals = {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGQUIT};
 
-termios saved;  // written once, before the handlers are installed
+termios saved;  // written once, before is_raw is set
 termios raw;
 std::atomic<bool> is_raw{false};  // lock-free: handlers read it
 
@@ -89,13 +89,16 @@ bool in_background() {
   return ::isatty(kTerminal) && !in_foreground();
 }
 
+void handle_crashes() {
+  for (int signal : kFatalSignals) handle(signal, die, SA_RESETHAND | SA_NODEFER);
+}
+
 Result<> enter_raw_mode() {
   if (::tcgetattr(kTerminal, &saved) != 0)
     return fail_errno(ErrorKind::kIo, errno, "the terminal on stdin");
   raw = made_raw(saved);
   is_raw = true;
   std::atexit(leave_raw_mode);
-  for (int signal : kFatalSignals) handle(signal, die, SA_RESETHAND | SA_NODEFER);
   handle(SIGTSTP, stop, SA_NODEFER | SA_RESTART);
   handle(SIGCONT, go_on, SA_RESTART);
   set(raw);

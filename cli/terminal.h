@@ -18,6 +18,10 @@ bool usable();
 // stdin is a terminal, but this process was started in the background: reading would stop it.
 bool in_background();
 
+// Handles the signals of crashes. Before others do, who pass on to it what is not theirs: an engine
+// whose guests' faults are such signals.
+void handle_crashes();
+// After handle_crashes().
 Result<> enter_raw_mode();
 // Does nothing when not raw. Safe in signal handlers.
 void leave_raw_mode();

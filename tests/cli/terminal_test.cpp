@@ -267,11 +267,17 @@ TEST_F(Terminal, IsRestoredAfterSignals) {
 }
 
 TEST_F(Terminal, IsRestoredAfterACrash) {
-  start(waiting_guest());
-  session.signal(SIGABRT);
-  ASSERT_EQ(session.report(), 'E');
-  EXPECT_EQ(session.death_signal(), SIGABRT);
-  EXPECT_TRUE(session.restored());
+  for (int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE}) {
+    TerminalSession each;
+    ASSERT_TRUE(each.open());
+    each.start({"run", "--timeout", "30", scratch.file("guest.bin", waiting_guest())});
+    ASSERT_TRUE(each.wait_for("ready")) << each.screen;
+    ASSERT_TRUE(each.becomes_raw());
+    each.signal(number);
+    ASSERT_EQ(each.report(), 'E');
+    EXPECT_EQ(each.death_signal(), number) << each.screen;
+    EXPECT_TRUE(each.restored()) << number;
+  }
 }
 
 TEST_F(Terminal, IsRestoredWhileStoppedAndRawAgainAfterwards) {
