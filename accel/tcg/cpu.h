@@ -337,7 +337,9 @@ struct Cpu {
   u64* flat_writes = nullptr;
   u64* flat_nothing = nullptr;
   // May translated code reach this host page, which is guest memory, without asking?
-  bool may_be_flat(const u8* /*host*/) const { return flat_nothing != nullptr; }
+  bool may_be_flat(const u8* host) const {
+    return flat_nothing != nullptr && processors.flat.contains(host);
+  }
   bool canonical(u64 linear) const { return linear + canonical_half_ < 2 * canonical_half_; }
   // May a base register or an MSR hold it? What the processor could translate with CR4.LA57 counts,
   // whatever the bit is now (SDM 3A 4.5.2).

@@ -3,6 +3,7 @@
 
 #include "accel/tcg/code_map.h"
 #include "accel/tcg/exclusive.h"
+#include "accel/tcg/flat_memory.h"
 
 namespace kite::tcg {
 
@@ -10,6 +11,7 @@ struct Processors {
   explicit Processors(unsigned count) : code(count) {}
   CodeMap code;
   ExclusiveGate exclusive;
+  FlatMemory flat;
 };
 
 }  // namespace kite::tcg

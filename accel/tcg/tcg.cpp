@@ -58,7 +58,9 @@ class TcgAccelerator final : public Accelerator,
  private:
   // Code caches and TLBs are emptied once the new view can be seen, lest they fill from the old
   // one.
-  void memory_changed(const FlatView&, const FlatView&) override {}
+  void memory_changed(const FlatView&, const FlatView& after) override {
+    if (translates()) processors_.flat.add(after);
+  }
   void memory_published() override {
     std::lock_guard lock(mutex_);
     for (tcg::TcgVcpu* vcpu : vcpus_) vcpu->memory_changed();
@@ -76,11 +78,14 @@ class TcgAccelerator final : public Accelerator,
   void dirty_log_stopped() override {}
   void collect_dirty(DirtyLog&) override {}
 
-  // Unless it was asked for, a translator that cannot be had is none: handlers do the same, slower.
   // What lends itself to another engine executes a few instructions at a time.
+  bool translates() const {
+    return config_.options.translator.value_or(!config_.options.every_instruction);
+  }
+  // Unless it was asked for, a translator that cannot be had is none: handlers do the same, slower.
   Result<> translate(tcg::TcgVcpu& vcpu) {
     const AcceleratorOptions& options = config_.options;
-    if (!options.translator.value_or(!options.every_instruction)) return {};
+    if (!translates()) return {};
     constexpr u64 kFewest = MiB;
     const u64 bytes = std::max(align_down(options.code_cache_bytes / config_.cpus, kFewest), kFewest);
     Result<> made = vcpu.translate(bytes);

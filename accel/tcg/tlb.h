@@ -93,6 +93,10 @@ struct TlbSlot {
       flat->fill(privilege, linear, entry.page, entry.addend, entry.read == linear,
                  entry.write == linear);
   }
+  // Only `data`: each entry is filled again, and with it the flat tables' words.
+  void forget_data() {
+    for (auto& table : data) table.fill({});
+  }
   void flush();
   void flush_non_global();
   // Answers whether `page` was part of a large one: then more than its own entries have gone.

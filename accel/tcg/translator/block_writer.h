@@ -29,6 +29,7 @@ namespace kite::tcg {
 struct CommonCode {
   const u8* slow = nullptr;          // with the number of the site in kValue
   const u8* load_vectors = nullptr;  // a subroutine
+  const u8* faulted = nullptr;       // with the number of the site in Translator::faulted_
 };
 
 class BlockWriter {

@@ -112,6 +112,11 @@ void Translator::write_common_code() {
   write_load(code);
   code.jmp(KITE_FRAME(target));
 
+  common_.faulted = code.at();  // from the handler of signals
+  code.mov(kScratch, KITE_FRAME(faulted));
+  code.mov32(kValue, {kScratch});
+  code.jmp(common_.slow);
+
   const u8* const enter = code.at();
   for (Host reg : kSaved) code.push(reg);
   code.op(true, 0x81, 5, kFrame);  // SUB RSP

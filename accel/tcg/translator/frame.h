@@ -41,8 +41,10 @@ struct Frame {
   FpuState* fpu = nullptr;          // Cpu::fpu
   Translator* self = nullptr;
   u64* read_table = nullptr;  // for kReadTable
+  u32* faulted = nullptr;     // Translator::faulted_
   u16 flags = 0;              // AX as Emitter::flags_to_ax() leaves it
   u32 mxcsr = 0x1f80;         // the host's, for C++
+  u64 unused = 0;
 };
 // On the stack behind six saved registers and a return address: a multiple of 16, and a half.
 static_assert(sizeof(Frame) % 16 == 8);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <new>
 
+#include "accel/tcg/translator/signals.h"
+
 namespace kite::tcg {
 
 namespace {
@@ -30,6 +32,7 @@ bool is_flat(const Segment& segment) {
 Result<std::unique_ptr<Translator>> Translator::create(Cpu& cpu, std::size_t code_bytes) {
   if (!host_can_translate())
     return fail(ErrorKind::kUnavailable, "the host's processor has no AVX2 and BMI2");
+  FaultSignals::install();
   FlatTable nothing = KITE_TRY(FlatTable::create());
   CodeMemory memory = KITE_TRY(CodeMemory::create(code_bytes));
   auto made = std::unique_ptr<Translator>(new Translator(cpu, std::move(memory)));
@@ -86,6 +89,9 @@ std::optional<BlockRunner::Ran> Translator::run(Block& block) {
     context_ = jumps_.context(context_space_, context_mode_);
   }
   jumps_.add(cpu_.rip, context_, block.code - BlockWriter::kPrologueBytes);
+  const FaultSignals::Claimant claimant(this, [](void* self, const u8* pc, int) {
+    return static_cast<Translator*>(self)->way_out(pc);
+  });
   enter_(this, block.code);
   return ran_;
 }
@@ -151,6 +157,7 @@ const u8* Translator::begin(Translator* self, Frame* at, const u8* code) {
   frame.gpr = self->cpu_.gpr.data();
   frame.fpu = &self->cpu_.fpu;
   frame.self = self;
+  frame.faulted = &self->faulted_;
   self->fill_frame(frame);
   return code;
 }
@@ -181,6 +188,8 @@ const u8* Translator::slow_way(Frame& frame, u32 number) {
     ran_ = {&insn, Flow::kLeave, true};
     return nullptr;
   }
+  // Perhaps the word of another page, 8 TiB away: the handler is to fill it anew.
+  if (std::exchange(faulted_, 0)) cpu_.tlb.current().forget_data();
   Flow flow = insn.handler(cpu_, insn);
   if (flow == Flow::kNext) {
     if (!cpu_.attention.load(std::memory_order_relaxed) && !block.stale &&
@@ -194,15 +203,15 @@ const u8* Translator::slow_way(Frame& frame, u32 number) {
   return nullptr;
 }
 
-const u8* Translator::way_out(const u8* pc, u32& site) const {
+const u8* Translator::way_out(const u8* pc) {
   const u8* const first = memory_.executable();
   if (pc < first || pc >= first + used_) return nullptr;
   const auto at = static_cast<u32>(pc - first);
   const auto found = std::lower_bound(faults_.begin(), faults_.end(), at,
                                       [](const FaultPlace& place, u32 to) { return place.at < to; });
   if (found == faults_.end() || found->at != at) return nullptr;
-  site = found->site;
-  return executable(common_.slow);
+  faulted_ = found->site;
+  return executable(common_.faulted);
 }
 
 Result<std::unique_ptr<BlockRunner>> make_block_runner(Cpu& cpu, std::size_t code_bytes) {

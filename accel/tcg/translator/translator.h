@@ -32,9 +32,8 @@ class Translator final : public BlockRunner {
   void forget_page(u64 linear) override;
   void flush() override;
 
-  // Of a fault at `pc` in translated code: the number of the site that is its way out, and where to
-  // go with it. Null: it is nobody's. Async-signal-safe.
-  const u8* way_out(const u8* pc, u32& site) const;
+  // Of a fault at `pc` in translated code: where to go on. Null: it is not ours. Async-signal-safe.
+  const u8* way_out(const u8* pc);
 
  private:
   Translator(Cpu& cpu, CodeMemory memory);
@@ -74,7 +73,8 @@ class Translator final : public BlockRunner {
   std::vector<u64> declined_;
   JumpTable jumps_;
   FlatTable nothing_;
-  u32 exit_ = 0;  // the site by which the last run ended, to be linked
+  u32 faulted_ = 0;  // the site of the instruction that faulted on the host, until that is seen to
+  u32 exit_ = 0;     // the site by which the last run ended, to be linked
   Ran ran_ = {};
   u64 context_space_ = 0;  // what context_ was computed for
   u64 context_ = 0;
