@@ -84,14 +84,14 @@ class BlockWriter {
   };
   bool native(const Insn& insn, const Row& row);
   bool lea(const Insn& insn, const GuestCode& guest);
-  bool choose_registers(const Insn& insn, const Row& row, const GuestCode& guest, Plan& use) const;
-  bool rename(const OperandSpec& operand, unsigned guest, bool has_rex, Plan& use,
+  bool choose_registers(const Insn& insn, const Row& row, const GuestCode& guest, Plan& plan) const;
+  bool rename(const OperandSpec& operand, unsigned guest, bool has_rex, Plan& plan,
               unsigned& number) const;
-  void reach_memory(const Insn& insn, const Row& row, const GuestCode& guest, Plan& use, u32 site);
-  void write_prefixes(const GuestCode& guest, const Plan& use);
-  void write_opcode(const Insn& insn, const Row& row, const GuestCode& guest, const Plan& use);
-  void write_vex(const Insn& insn, const GuestCode& guest, const Plan& use);
-  void write_modrm(const Plan& use);
+  void reach_memory(const Insn& insn, const Row& row, const GuestCode& guest, Plan& plan, u32 site);
+  void write_prefixes(const GuestCode& guest, const Plan& plan);
+  void write_opcode(const Row& row, const GuestCode& guest, const Plan& plan);
+  void write_vex(const Row& row, const GuestCode& guest, const Plan& plan);
+  void write_modrm(const Plan& plan);
   void need_vectors();
 
   // address.cpp

@@ -167,7 +167,7 @@ bool BlockWriter::native(const Insn& insn, const Row& row) {
     code_.mov(plan.spilled[i].in, spill_place(plan.spilled[i].guest));
   if (plan.counts) code_.mov32(kScratch, kHostOf[kRcx]);
   if (leaves) may_fault(here);
-  write_opcode(insn, row, guest, plan);
+  write_opcode(row, guest, plan);
   code_.bytes(guest.tail, guest.tail_bytes);
   for (unsigned i = 0; i < plan.spilled_count; ++i)
     if (plan.spilled[i].written) code_.mov(spill_place(plan.spilled[i].guest), plan.spilled[i].in);
@@ -191,9 +191,8 @@ void BlockWriter::write_modrm(const Plan& plan) {
     code_.modrm(plan.reg, plan.rm);
 }
 
-void BlockWriter::write_opcode(const Insn& insn, const Row& row, const GuestCode& guest,
-                               const Plan& plan) {
-  if (guest.vex) return write_vex(insn, guest, plan);
+void BlockWriter::write_opcode(const Row& row, const GuestCode& guest, const Plan& plan) {
+  if (guest.vex) return write_vex(row, guest, plan);
   const bool by_opcode = row.encoding.register_in_opcode;
   Plan written = plan;
   if (by_opcode) written.reg = 0;
@@ -209,7 +208,7 @@ void BlockWriter::write_opcode(const Insn& insn, const Row& row, const GuestCode
   if (row.encoding.has_modrm) write_modrm(plan);
 }
 
-void BlockWriter::write_vex(const Insn&, const GuestCode& guest, const Plan& plan) {
+void BlockWriter::write_vex(const Row& row, const GuestCode& guest, const Plan& plan) {
   const unsigned index = number(plan.memory.index);
   const unsigned base = plan.is_memory ? number(plan.memory.base) : plan.rm;
   const bool x = plan.is_memory && index != 4 && index > 7;
@@ -217,7 +216,7 @@ void BlockWriter::write_vex(const Insn&, const GuestCode& guest, const Plan& pla
   code_.byte((plan.reg > 7 ? 0u : 0x80u) | (x ? 0u : 0x40u) | (base > 7 ? 0u : 0x20u) | guest.vex_map);
   code_.byte((guest.vex_last & 0x87u) | (~plan.vvvv & 15) << 3);
   code_.byte(guest.opcode);
-  write_modrm(plan);
+  if (row.encoding.has_modrm) write_modrm(plan);
 }
 
 bool BlockWriter::lea(const Insn& insn, const GuestCode& guest) {

@@ -3,7 +3,9 @@
 #include <cpuid.h>
 
 #include <algorithm>
+#include <array>
 #include <iterator>
+#include <mutex>
 #include <string_view>
 
 #include "accel/tcg/isa/families.h"
@@ -12,12 +14,25 @@ namespace kite::tcg {
 
 namespace {
 
+// Each leaf is asked once: under a hypervisor CPUID takes microseconds.
 bool host_has(Feature feature) {
+  struct Leaf {
+    FeaturePlace place;
+    std::array<u32, 4> regs;
+  };
+  static std::vector<Leaf> asked;
+  static std::mutex mutex;  // guards `asked`
+  const std::lock_guard lock(mutex);
   const FeaturePlace place = place_of(feature);
-  u32 regs[4] = {};
-  if (!__get_cpuid_count(place.leaf, place.subleaf, &regs[0], &regs[1], &regs[2], &regs[3]))
-    return false;
-  return regs[place.reg] >> place.bit & 1;
+  auto leaf = std::find_if(asked.begin(), asked.end(), [&](const Leaf& known) {
+    return known.place.leaf == place.leaf && known.place.subleaf == place.subleaf;
+  });
+  if (leaf == asked.end()) {
+    std::array<u32, 4> regs = {};
+    (void)__get_cpuid_count(place.leaf, place.subleaf, &regs[0], &regs[1], &regs[2], &regs[3]);
+    leaf = asked.insert(asked.end(), {place, regs});
+  }
+  return leaf->regs[place.reg] >> place.bit & 1;
 }
 
 // Families whose instructions are native unless something about a row says no.
