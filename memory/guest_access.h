@@ -260,6 +260,19 @@ inline void guest_fill(void* to, u8 value, std::size_t size) {
 #endif
 }
 
+// `count` times the value, each element as by guest_store() or in one piece with its neighbours.
+template <class T>
+void guest_fill_with(void* to, T value, std::size_t count) {
+  constexpr std::size_t kAtOnce = 256 / sizeof(T);
+  T pattern[kAtOnce];
+  for (T& element : pattern) element = value;
+  auto* at = static_cast<u8*>(to);
+  for (std::size_t done = 0; done < count; done += kAtOnce) {
+    const std::size_t now = count - done < kAtOnce ? count - done : kAtOnce;
+    guest_write(at + done * sizeof(T), pattern, now * sizeof(T));
+  }
+}
+
 // Can guest_compare_exchange() do this size without a lock?
 #ifdef __x86_64__
 inline constexpr std::size_t kLargestGuestExchange = 16;

@@ -153,9 +153,20 @@ Block* CodeCache::lookup_slow(u64 linear) {
   }
   if (!block) block = build(*page, linear, room);
   // A cached jump knows neither base nor limit of CS: with a limit each block is looked up.
-  if (block && block->kept && !block->second_page && !cpu_.mode.limited)
+  if (block && block->kept && !block->second_page && !cpu_.mode.limited && may_cache(linear))
     jumps_[jump_index(linear)] = {cpu_.rip + cpu_.segment_base[kCs], context(), block};
   return block;
+}
+
+bool CodeCache::may_cache(u64 linear) {
+  constexpr unsigned kMany = 4096;
+  if (space() != cpu_.tlb.global_context()) return true;
+  const u64 page = align_down(linear, kPageSize);
+  const ExecEntry& entry =
+      cpu_.tlb.current().exec[cpu_.cpl == 3][(page / kPageSize) % kExecEntries];
+  if (entry.page != page) return false;
+  if (!entry.global && ++not_global_ > kMany) kernel_is_global_ = false;
+  return entry.global;
 }
 
 bool CodeCache::share(CodePage& page, unsigned offset, unsigned size) {

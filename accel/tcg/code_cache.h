@@ -13,6 +13,7 @@
 #include "accel/tcg/cpu.h"
 #include "accel/tcg/decode.h"
 #include "accel/tcg/insn.h"
+#include "accel/x86/registers.h"
 
 namespace kite::tcg {
 
@@ -87,6 +88,15 @@ class CodeCache {
 
   u64 blocks_built() const { return built_; }
 
+  // What a cached jump is good for, besides the mode: an address space between two flushes; or, for
+  // a kernel that is on global pages, all of them.
+  u64 space() const {
+    const bool global = kernel_is_global_ && cpu_.cpl != 3 && (cpu_.cr4 & cr4::kPge);
+    return global ? cpu_.tlb.global_context() : cpu_.tlb.current().context;
+  }
+  // May a jump to this linear address be cached? It has just been looked up.
+  bool may_cache(u64 linear);
+
   // Null: handlers run the blocks.
   void set_runner(std::unique_ptr<BlockRunner> runner) { runner_ = std::move(runner); }
   BlockRunner* runner() const { return runner_.get(); }
@@ -113,7 +123,7 @@ class CodeCache {
   static unsigned bucket(Gpa gpa, u16 mode) {
     return static_cast<unsigned>((gpa ^ gpa >> 16 ^ mode * 0x9e3u) % kBuckets);
   }
-  u64 context() const { return cpu_.tlb.current().context << 16 | cpu_.mode.key(); }
+  u64 context() const { return space() << 16 | cpu_.mode.key(); }
 
   Block* lookup_slow(u64 linear);
   CodePage* code_page(
@@ -163,6 +173,8 @@ class CodeCache {
   std::vector<Insn> scratch_;
   std::size_t bytes_ = 0;
   u64 built_ = 0;
+  bool kernel_is_global_ = true;   // with CR4.PGE; until too many of its pages are not
+  unsigned not_global_ = 0;        // jumps that could not be cached
 };
 
 }  // namespace kite::tcg

@@ -157,6 +157,7 @@ void Tlb::select(u16 pcid, bool keep) {
 
 void Tlb::flush_all() {
   ++invalidations_;
+  global_context_ = next_context_++;
   for (auto& slot : slots_) {
     if (!slot || !slot->in_use) continue;
     slot->flush();
@@ -185,7 +186,9 @@ void Tlb::flush_pcid(u16 pcid) {
 }
 
 void Tlb::flush_page(TlbSlot& slot, u64 page) {
-  if (slot.flush_page(page)) renew(slot);  // cached jumps into the rest of the large page
+  if (!slot.flush_page(page)) return;
+  renew(slot);  // cached jumps into the rest of the large page
+  global_context_ = next_context_++;
 }
 
 void Tlb::flush_page(u64 page) {

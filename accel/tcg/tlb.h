@@ -127,6 +127,8 @@ class Tlb {
   void make_flat();
 
   TlbSlot& current() { return *current_; }
+  // As TlbSlot::context, for code on global pages: the same in every address space.
+  u64 global_context() const { return global_context_; }
   // Grows whenever the guest may have asked to forget translations.
   u64 invalidations() const { return invalidations_; }
 
@@ -154,6 +156,7 @@ class Tlb {
   std::array<std::unique_ptr<TlbSlot>, kTlbSlots> slots_;  // made when first needed
   TlbSlot* current_;
   u64 next_context_ = 1;
+  u64 global_context_ = 0;
   u64 uses_ = 0;
   u64 invalidations_ = 0;
   bool is_flat_ = false;

@@ -173,7 +173,7 @@ u64 stos_run(Cpu& cpu, String& string) {
   if (sizeof(T) == 1 || value == 0)
     guest_fill(out, static_cast<u8>(value), n * sizeof(T));
   else
-    for (u64 i = 0; i < n; ++i) guest_store<T>(out + i * sizeof(T), value);
+    guest_fill_with<T>(out, value, n);
   string.step(kRdi, n * sizeof(T));
   return n;
 }

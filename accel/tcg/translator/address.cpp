@@ -66,12 +66,13 @@ Host BlockWriter::address(const Insn& insn, bool based) {
 }
 
 void BlockWriter::check(Host linear, unsigned bytes, bool write, u32 site) {
-  code_.rorx(kValue, linear, 12);
   if (bytes > 1) {
     code_.lea(kScratch, {linear, Host::kRsp, 0, static_cast<i32>(bytes - 1)});
+    code_.rorx(kValue, linear, 12);
     code_.rorx(kScratch, kScratch, 12);
     code_.lea32(kScratch, {kScratch, kValue});
   } else {
+    code_.rorx(kValue, linear, 12);
     code_.lea32(kScratch, {kValue, kValue});
   }
   Host table = kReadTable;

@@ -83,12 +83,13 @@ std::optional<BlockRunner::Ran> Translator::run(Block& block) {
     if (!translate(block)) return std::nullopt;
   }
   if (exit_) link(block);
-  if (cpu_.tlb.current().context != context_space_ || cpu_.mode.key() != context_mode_) {
-    context_space_ = cpu_.tlb.current().context;
+  if (cpu_.code->space() != context_space_ || cpu_.mode.key() != context_mode_) {
+    context_space_ = cpu_.code->space();
     context_mode_ = cpu_.mode.key();
     context_ = jumps_.context(context_space_, context_mode_);
   }
-  jumps_.add(cpu_.rip, context_, block.code - BlockWriter::kPrologueBytes);
+  if (cpu_.code->may_cache(cpu_.rip))
+    jumps_.add(cpu_.rip, context_, block.code - BlockWriter::kPrologueBytes);
   const FaultSignals::Claimant claimant(this, [](void* self, const u8* pc, int) {
     return static_cast<Translator*>(self)->way_out(pc);
   });

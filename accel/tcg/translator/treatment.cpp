@@ -82,7 +82,8 @@ bool is_native(const Row& row) {
 
 // Without operands, or of other families.
 bool is_native_besides(std::string_view name) {
-  return is_one_of(name, {"clc", "stc", "cmc", "lahf", "sahf", "cbw", "cwd", "vzeroupper", "vzeroall"});
+  return is_one_of(name, {"clc", "stc", "cmc", "lahf", "sahf", "cbw", "cwd", "vzeroupper", "vzeroall",
+                          "ldmxcsr", "stmxcsr", "vldmxcsr", "vstmxcsr"});
 }
 
 bool is_nothing(std::string_view name) {
