@@ -263,14 +263,17 @@ inline void guest_fill(void* to, u8 value, std::size_t size) {
 // `count` times the value, each element as by guest_store() or in one piece with its neighbours.
 template <class T>
 void guest_fill_with(void* to, T value, std::size_t count) {
-  constexpr std::size_t kAtOnce = 256 / sizeof(T);
-  T pattern[kAtOnce];
-  for (T& element : pattern) element = value;
-  auto* at = static_cast<u8*>(to);
-  for (std::size_t done = 0; done < count; done += kAtOnce) {
-    const std::size_t now = count - done < kAtOnce ? count - done : kAtOnce;
-    guest_write(at + done * sizeof(T), pattern, now * sizeof(T));
+#if defined(__x86_64__) && !defined(KITE_GUEST_ACCESS_ATOMIC)
+  if constexpr (sizeof(T) == 8) {
+    asm volatile("rep stosq" : "+D"(to), "+c"(count) : "a"(value) : "memory");
+    return;
+  } else if constexpr (sizeof(T) == 4) {
+    asm volatile("rep stosl" : "+D"(to), "+c"(count) : "a"(value) : "memory");
+    return;
   }
+#endif
+  auto* at = static_cast<u8*>(to);
+  for (std::size_t i = 0; i < count; ++i) guest_store<T>(at + i * sizeof(T), value);
 }
 
 // Can guest_compare_exchange() do this size without a lock?

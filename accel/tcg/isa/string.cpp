@@ -137,8 +137,21 @@ bool outs_one(Cpu& cpu, String& string) {
   return true;
 }
 
-// How many elements at once? Up to the end of the pages involved, if they are plain memory; 0: one
-// by one.
+// Bytes from `host`, where `linear` is and an element fits, that lie behind each other in the host's
+// memory too, up to about `wanted`. `reach` answers where an element at a linear address is, or null.
+template <class T, class Reach>
+u64 stretch(u64 linear, const T* host, u64 wanted, Reach reach) {
+  constexpr u64 kMost = 64 * KiB;  // then interrupts are looked for
+  const auto* first = reinterpret_cast<const u8*>(host);
+  u64 bytes = String::on_page(linear, sizeof(T)) * sizeof(T);
+  if ((linear + bytes) % kPageSize) return bytes;  // an element crosses
+  while (bytes < wanted && bytes < kMost &&
+         reinterpret_cast<const u8*>(reach(linear + bytes)) == first + bytes)
+    bytes += kPageSize;
+  return bytes;
+}
+
+// How many elements at once? Up to where memory is not plain or not in one piece; 0: one by one.
 template <class T>
 u64 movs_run(Cpu& cpu, String& string) {
   u64 from, to;
@@ -147,8 +160,12 @@ u64 movs_run(Cpu& cpu, String& string) {
   const T* source = cpu.readable<T>(from);
   T* destination = cpu.writable<T>(to);
   if (!source || !destination) return 0;
-  const u64 n =
-      std::min({string.count(), String::on_page(from, sizeof(T)), String::on_page(to, sizeof(T))});
+  const u64 wanted = string.count() * sizeof(T);
+  const u64 readable =
+      stretch(from, source, wanted, [&](u64 linear) { return cpu.readable<T>(linear); });
+  const u64 writable =
+      stretch<T>(to, destination, wanted, [&](u64 linear) { return cpu.writable<T>(linear); });
+  const u64 n = std::min({string.count(), readable / sizeof(T), writable / sizeof(T)});
   auto* out = reinterpret_cast<u8*>(destination);
   const auto* in = reinterpret_cast<const u8*>(source);
   const auto gap = static_cast<u64>(out - in);
@@ -167,7 +184,9 @@ u64 stos_run(Cpu& cpu, String& string) {
   string.destination(sizeof(T), Access::kWrite, to);
   T* destination = cpu.writable<T>(to);
   if (!destination) return 0;
-  const u64 n = std::min(string.count(), String::on_page(to, sizeof(T)));
+  const u64 writable = stretch<T>(to, destination, string.count() * sizeof(T),
+                                  [&](u64 linear) { return cpu.writable<T>(linear); });
+  const u64 n = std::min(string.count(), writable / sizeof(T));
   const T value = cpu.get<T>(kRax * 8);
   auto* out = reinterpret_cast<u8*>(destination);
   if (sizeof(T) == 1 || value == 0)

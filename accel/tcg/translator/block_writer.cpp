@@ -6,11 +6,15 @@ u8* BlockWriter::write() {
   to_slow();
   prologue();
   guest_bytes_ = block_.guest_bytes();
-  for (unsigned i = 0; i < block_.count; ++i) {
+  for (unsigned i = 0; i < block_.count;) {
     const Insn& insn = block_.insns[i];
     island_if_needed();
-    instruction(insn);
-    guest_bytes_ += insn.length;
+    unsigned done = stack_group(insn);
+    if (done == 0) {
+      instruction(insn);
+      done = 1;
+    }
+    for (; done > 0; --done) guest_bytes_ += block_.insns[i++].length;
   }
   if (!ended_) exit_to(offset_ + block_.bytes, block_.insns[block_.count - 1]);
   if (!to_be_bound_.empty()) to_slow();

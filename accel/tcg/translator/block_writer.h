@@ -108,6 +108,12 @@ class BlockWriter {
   void poll(u32 site);
 
   // stack.cpp
+  // Several PUSH or POP of registers in a row, which are checked together, and a RET behind POPs.
+  // Answers how many instructions it has written: 0 or more than one.
+  unsigned stack_group(const Insn& first);
+  unsigned group_length(const Insn& first, Treatment treatment) const;
+  void push_group(const Insn& first, unsigned count);
+  void pop_group(const Insn& first, unsigned count, bool returns);
   bool push(const Insn& insn, const Row& row);
   bool pop(const Insn& insn, const Row& row);
   bool leave(const Insn& insn);
@@ -126,6 +132,7 @@ class BlockWriter {
   void exit_to(i32 target, const Insn& insn);
   u32 exit_site(i32 target, const Insn& insn);
   void find_indirect(u32 site);
+  void jump_to_found();
   bool has_usual_width(const Insn& insn) const { return insn.width == (code64_ ? 3 : 2); }
 
   u32 site(const Insn& insn, Site::Kind kind, i32 target = 0);

@@ -27,7 +27,7 @@ void BlockWriter::exit_to(i32 target, const Insn& insn) {
   code_.mov(KITE_FRAME(target), kAddress);
   island_if_needed();
   find_indirect(here);
-  code_.jmp({kValue, Host::kRsp, 0, static_cast<i32>(offsetof(JumpTable::Entry, code))});
+  jump_to_found();
 }
 
 // Of Frame::target, which kAddress also holds: kValue becomes its entry of the JumpTable. Leaves at
@@ -45,6 +45,10 @@ void BlockWriter::find_indirect(u32 site) {
   code_.mov32(kValue, site);
   to_slow();
   Emitter::bind8(found, code_.at());
+}
+
+void BlockWriter::jump_to_found() {
+  code_.jmp({kValue, Host::kRsp, 0, static_cast<i32>(offsetof(JumpTable::Entry, code))});
 }
 
 bool BlockWriter::jump(const Insn& insn) {
@@ -115,7 +119,7 @@ bool BlockWriter::jump_indirect(const Insn& insn) {
   branch_target(insn, here);
   island_if_needed();
   find_indirect(here);
-  code_.jmp({kValue, Host::kRsp, 0, static_cast<i32>(offsetof(JumpTable::Entry, code))});
+  jump_to_found();
   return true;
 }
 
@@ -139,7 +143,7 @@ bool BlockWriter::call_indirect(const Insn& insn) {
   island_if_needed();
   find_indirect(here);
   lea_sized(rsp, {rsp, Host::kRsp, 0, -size});
-  code_.jmp({kValue, Host::kRsp, 0, static_cast<i32>(offsetof(JumpTable::Entry, code))});
+  jump_to_found();
   return true;
 }
 
@@ -157,7 +161,7 @@ bool BlockWriter::return_(const Insn& insn) {
   code_.mov(KITE_FRAME(target), kAddress);
   find_indirect(here);
   lea_sized(rsp, {rsp, Host::kRsp, 0, static_cast<i32>(stack_bytes()) + dropped});
-  code_.jmp({kValue, Host::kRsp, 0, static_cast<i32>(offsetof(JumpTable::Entry, code))});
+  jump_to_found();
   return true;
 }
 

@@ -10,7 +10,8 @@ struct Block;
 // Its number is in kValue when the slow way begins.
 struct Site {
   enum class Kind : u8 {
-    kInstruction,  // to be executed by its handler, after which code goes on at `resume`
+    // To be executed by its handler, and `target` more behind it; then code goes on at `resume`.
+    kInstruction,
     kExit,         // the block is done: RIP is `target`, from the start of the page
   };
   Block* block;

@@ -84,4 +84,78 @@ bool BlockWriter::leave(const Insn& insn) {
   return true;
 }
 
+// PUSH r or POP r, but of RSP.
+unsigned BlockWriter::group_length(const Insn& first, Treatment treatment) const {
+  constexpr unsigned kMost = 8;
+  unsigned count = 0;
+  for (const Insn* insn = &first; insn < block_.insns + block_.count && count < kMost;
+       ++insn, ++count) {
+    const Row* row = Decoder::row_of(*insn);
+    if (!row || treatments_.of(*insn) != treatment || !row->encoding.register_in_opcode ||
+        insn->lock || insn->reg / 8u == kRsp || !has_usual_width(*insn))
+      break;
+  }
+  return count;
+}
+
+unsigned BlockWriter::stack_group(const Insn& first) {
+  const Treatment treatment = treatments_.of(first);
+  if (treatment != Treatment::kPush && treatment != Treatment::kPop) return 0;
+  const unsigned count = group_length(first, treatment);
+  if (count == 0) return 0;
+  if (treatment == Treatment::kPush) {
+    if (count > 1) push_group(first, count);
+    return count > 1 ? count : 0;
+  }
+  const Insn& next = (&first)[count];
+  const bool returns = &next < block_.insns + block_.count && next.opcode == 0xc3 &&
+                       treatments_.of(next) == Treatment::kReturn && has_usual_width(next);
+  if (count + (returns ? 1 : 0) < 2) return 0;
+  pop_group(first, count, returns);
+  return count + (returns ? 1 : 0);
+}
+
+void BlockWriter::push_group(const Insn& first, unsigned count) {
+  const Host rsp = kHostOf[kRsp];
+  const unsigned size = stack_bytes();
+  const u32 here = site(first, Site::Kind::kInstruction, static_cast<i32>(count - 1));
+  lea_sized(kAddress, {rsp, Host::kRsp, 0, -static_cast<i32>(count * size)});
+  check(kAddress, count * size, true, here);
+  may_fault(here);
+  for (unsigned i = 0; i < count; ++i) {
+    const unsigned guest = (&first)[i].reg / 8u;
+    const Host from = is_spilled(guest) ? kValue : kHostOf[guest];
+    if (is_spilled(guest)) code_.mov(kValue, spill_place(guest));
+    mov_sized({kAddress, kScratch, 0, static_cast<i32>((count - 1 - i) * size)}, from);
+  }
+  code_.mov(rsp, kAddress);
+  sites_[here].resume = place();
+}
+
+void BlockWriter::pop_group(const Insn& first, unsigned count, bool returns) {
+  const Host rsp = kHostOf[kRsp];
+  const unsigned size = stack_bytes(), all = count + (returns ? 1 : 0);
+  const u32 here = site(first, Site::Kind::kInstruction, static_cast<i32>(all - 1));
+  if (returns) poll(here);
+  island_if_needed();
+  check(rsp, all * size, false, here);
+  may_fault(here);
+  for (unsigned i = 0; i < count; ++i) {
+    const unsigned guest = (&first)[i].reg / 8u;
+    mov_sized(is_spilled(guest) ? kValue : kHostOf[guest],
+              {rsp, kScratch, 0, static_cast<i32>(i * size)});
+    if (is_spilled(guest)) code_.mov(spill_place(guest), kValue);
+  }
+  if (returns) mov_sized(kAddress, {rsp, kScratch, 0, static_cast<i32>(count * size)});
+  lea_sized(rsp, {rsp, Host::kRsp, 0, static_cast<i32>(count * size)});
+  sites_[here].resume = place();
+  if (!returns) return;
+  ended_ = true;
+  code_.mov(KITE_FRAME(target), kAddress);
+  island_if_needed();
+  find_indirect(site((&first)[count], Site::Kind::kInstruction));
+  lea_sized(rsp, {rsp, Host::kRsp, 0, static_cast<i32>(size)});
+  jump_to_found();
+}
+
 }  // namespace kite::tcg

@@ -171,7 +171,7 @@ const u8* Translator::slow(Translator* self, Frame* frame, u32 site) {
 const u8* Translator::slow_way(Frame& frame, u32 number) {
   const Site site = sites_[number];
   const Block& block = *site.block;
-  const Insn& insn = block.insns[site.ordinal];
+  const Insn* insn = &block.insns[site.ordinal];
   for (unsigned i = 0; i < frame.spilled.size(); ++i)
     cpu_.gpr[kSpilledGuests[i]] = frame.spilled[i];
   cpu_.flags.set(unpacked(frame.flags));
@@ -181,26 +181,30 @@ const u8* Translator::slow_way(Frame& frame, u32 number) {
     cpu_.rip = frame.page + static_cast<u64>(i64{site.target});
     if (!cpu_.code64()) cpu_.rip &= 0xffffffff;
     exit_ = look_around ? 0 : number;
-    ran_ = {&insn, Flow::kLeave, look_around};
+    ran_ = {insn, Flow::kLeave, look_around};
     return nullptr;
   }
   if (look_around) {
-    cpu_.rip = cpu_.this_rip(insn);
-    ran_ = {&insn, Flow::kLeave, true};
+    cpu_.rip = cpu_.this_rip(*insn);
+    ran_ = {insn, Flow::kLeave, true};
     return nullptr;
   }
   // Perhaps the word of another page, 8 TiB away: the handler is to fill it anew.
   if (std::exchange(faulted_, 0)) cpu_.tlb.current().forget_data();
-  Flow flow = insn.handler(cpu_, insn);
+  Flow flow = insn->handler(cpu_, *insn);
+  for (i32 more = site.target; more > 0 && flow == Flow::kNext; --more) {
+    ++insn;
+    flow = insn->handler(cpu_, *insn);
+  }
   if (flow == Flow::kNext) {
     if (!cpu_.attention.load(std::memory_order_relaxed) && !block.stale &&
         (cpu_.code64() || can_run(block))) {
       fill_frame(frame);
       return memory_.executable() + site.resume;
     }
-    flow = cpu_.leave(insn);
+    flow = cpu_.leave(*insn);
   }
-  ran_ = {&insn, flow, false};
+  ran_ = {insn, flow, false};
   return nullptr;
 }
 
