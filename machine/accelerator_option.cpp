@@ -84,7 +84,10 @@ std::vector<AcceleratorWish> split_accelerators(std::string_view text) {
   std::vector<AcceleratorWish> wishes;
   for (std::string_view member : split(text, ':')) {
     std::vector<std::string_view> words = split(member, ',');
-    wishes.push_back({words.front(), {words.begin() + 1, words.end()}});
+    const auto end = static_cast<std::size_t>(member.data() + member.size() - text.data());
+    wishes.push_back({words.front(),
+                      {words.begin() + 1, words.end()},
+                      end < text.size() ? text.substr(end + 1) : ""});
   }
   return wishes;
 }

@@ -13,6 +13,7 @@ namespace kite {
 struct AcceleratorWish {
   std::string_view name;
   std::vector<std::string_view> properties;
+  std::string_view rest;  // the list behind it
 };
 
 // The list's members in order. Whether there is an accelerator of that name is the caller's

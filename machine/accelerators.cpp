@@ -77,12 +77,37 @@ Result<AcceleratorChoice> choose_automatically(Kinds kinds, unsigned cpus, Clock
   if (kvm == nullptr && tcg != nullptr) return AcceleratorChoice{tcg, reason, {}};
   if (kvm != nullptr && tcg != nullptr) {
     const bool better = is_worth_it(*kvm, *tcg, cpus, clock, reason);
-    return AcceleratorChoice{better ? kvm : tcg, reason, {}};
+    return AcceleratorChoice{better ? kvm : tcg, reason, {}, better ? "tcg" : ""};
   }
   // A build without an interpreter takes a slow KVM rather than none.
   if (kvm != nullptr && (reason = why_not(kvm->name, kinds, cpus)).empty())
     return AcceleratorChoice{kvm, "nothing else is built in", {}};
   return fail(ErrorKind::kUnavailable, "--accel auto: no accelerator is usable: {}", reason);
+}
+
+void add_reason(std::string& reasons, std::string_view reason) {
+  if (!reasons.empty()) reasons += "; ";
+  reasons += reason;
+}
+
+// `failures`: why those before this list were not taken.
+Result<AcceleratorChoice> choose_from_list(std::string_view text, std::string failures, Kinds kinds,
+                                           unsigned cpus) {
+  for (const AcceleratorWish& wish : split_accelerators(text)) {
+    const std::string reason = why_not(wish.name, kinds, cpus);
+    if (!reason.empty()) {
+      add_reason(failures, reason);
+      continue;
+    }
+    AcceleratorChoice choice{.kind = find(wish.name, kinds),
+                             .reason = failures,
+                             .options = KITE_TRY(options_of(wish)),
+                             .others = std::string(wish.rest),
+                             .failures = failures};
+    if (failures.empty()) choice.reason = fmt::format("--accel {}", text);
+    return choice;
+  }
+  return fail(ErrorKind::kUnavailable, "{}", failures);
 }
 
 }  // namespace
@@ -113,16 +138,17 @@ Result<AcceleratorChoice> choose_accelerator(std::string_view text, Kinds kinds,
                                              Clock* clock) {
   KITE_CHECK(check_accelerator_list(text, kinds));
   if (text == "auto") return choose_automatically(kinds, cpus, clock);
-  std::string reasons;
-  for (const AcceleratorWish& wish : split_accelerators(text)) {
-    std::string reason = why_not(wish.name, kinds, cpus);
-    if (reason.empty()) {
-      reason = reasons.empty() ? fmt::format("--accel {}", text) : reasons;
-      return AcceleratorChoice{find(wish.name, kinds), reason, KITE_TRY(options_of(wish))};
-    }
-    reasons += (reasons.empty() ? "" : "; ") + reason;
-  }
-  return fail(ErrorKind::kUnavailable, "--accel {}: {}", text, reasons);
+  Result<AcceleratorChoice> choice = choose_from_list(text, "", kinds, cpus);
+  if (choice) return choice;
+  return fail(choice.error().kind, "--accel {}: {}", text, choice.error().message);
+}
+
+Result<AcceleratorChoice> choose_other(const AcceleratorChoice& failed, const Error& why,
+                                       Kinds kinds, unsigned cpus) {
+  if (failed.others.empty() || why.kind == ErrorKind::kUsage) return tl::unexpected(why);
+  std::string failures = failed.failures;
+  add_reason(failures, fmt::format("{} is not usable: {}", failed.kind->name, why.message));
+  return choose_from_list(failed.others, std::move(failures), kinds, cpus);
 }
 
 }  // namespace kite

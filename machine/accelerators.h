@@ -16,6 +16,8 @@ struct AcceleratorChoice {
   const AcceleratorKind* kind = nullptr;
   std::string reason;  // one line
   AcceleratorOptions options = {};
+  std::string others = {};    // the rest of the list, for choose_other(); may be empty
+  std::string failures = {};  // why what stood before it in the list was not taken
 };
 
 // `text` is "auto", a name with its properties ("kvm,kernel-irqchip=off"), or a list such as
@@ -25,6 +27,13 @@ struct AcceleratorChoice {
 Result<AcceleratorChoice> choose_accelerator(
     std::string_view text, std::span<const AcceleratorKind* const> kinds = accelerator_kinds(),
     unsigned cpus = 1, Clock* clock = nullptr);
+
+// What to go on with where the chosen one turned out unable to make the machine: /dev/kvm opens, but
+// another hypervisor has the processor, or the host lacks what the options ask for. `why` is the
+// error where nothing is left, or where the user has to mend the command line.
+Result<AcceleratorChoice> choose_other(
+    const AcceleratorChoice& failed, const Error& why,
+    std::span<const AcceleratorKind* const> kinds = accelerator_kinds(), unsigned cpus = 1);
 
 // Checks the words of `text` without touching the host.
 Result<> check_accelerator_list(

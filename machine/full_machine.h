@@ -50,6 +50,7 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
   void wire_ends_of_interrupts();
   // Null: the loop serves them.
   void give_events_to(InterruptChips* chips);
+  Result<> start_accelerator();
   Result<> create_processors();
   Result<> enter_boot_program();
   std::string accelerator_words() const;
@@ -107,6 +108,7 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
   RealClock real_clock_;
   Clock& clock_;
   const Nanos created_;
+  Nanos epoch_ = 0;  // Unix time at the clock's zero
   CpuModel cpu_model_;
   AcceleratorChoice choice_;
   std::unique_ptr<EventLoop> loop_;

@@ -70,13 +70,22 @@ Result<> FullMachine::build() {
   prepare_tcg_trace();
   KITE_CHECK(open_consoles());
   KITE_CHECK(allocate_memory());
-  engines_ =
-      KITE_TRY(Engines::create({memory_, ports_, clock_, cpu_model_, unix_time_now() - clock_.now(),
-                                config_.cpus, KITE_TRY(accelerator_options())},
-                               outside_.accelerators, *choice_.kind));
+  epoch_ = unix_time_now() - clock_.now();
   KITE_CHECK(build_board());
-  KITE_CHECK(create_processors());
+  KITE_CHECK(start_accelerator());
   return enter_boot_program();
+}
+
+// Whether an accelerator can make this machine is known when it has: where it has not, the next of
+// the list may.
+Result<> FullMachine::start_accelerator() {
+  for (;;) {
+    Result<> created = create_processors();
+    if (created) return created;
+    vcpus_.clear();
+    engines_.reset();
+    choice_ = KITE_TRY(choose_other(choice_, created.error(), outside_.accelerators, config_.cpus));
+  }
 }
 
 // A board without interrupt controllers is given none by the accelerator either.
@@ -186,6 +195,9 @@ Result<> FullMachine::build_board() {
 }
 
 Result<> FullMachine::create_processors() {
+  engines_ = KITE_TRY(Engines::create(
+      {memory_, ports_, clock_, cpu_model_, epoch_, config_.cpus, KITE_TRY(accelerator_options())},
+      outside_.accelerators, *choice_.kind));
   for (auto& processor : processors_) {
     VcpuConfig config;
     config.index = processor->thread().index();
@@ -195,8 +207,9 @@ Result<> FullMachine::create_processors() {
     Vcpu* first = KITE_TRY(engines_->add_processor(config));
     vcpus_.push_back(
         std::make_unique<MovableVcpu>(*engines_, config, clock_, choice_.kind->name, *first));
-    processor->thread().attach(*vcpus_.back(), config.interrupts);
   }
+  for (unsigned i = 0; i < config_.cpus; i++)
+    processors_[i]->thread().attach(*vcpus_[i], processors_[i]->port());
   // The rate that the counter has where the machine is started is the guest's wherever it goes on.
   for (LocalApic* apic : interrupts_.chips.local_apics)
     apic->set_tsc_frequency(seen_model().tsc_hz);

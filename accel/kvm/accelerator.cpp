@@ -44,6 +44,7 @@ Result<bool> decide_kernel_chips(const Capabilities& can, const AcceleratorOptio
 Result<std::unique_ptr<Accelerator>> KvmAccelerator::create(const AcceleratorConfig& config) {
   Device device = KITE_TRY(open_device("/dev/kvm"));
   const bool kernel_chips = KITE_TRY(decide_kernel_chips(device.capabilities, config.options));
+  UniqueFd vm = KITE_TRY(create_vm(device.fd.get()));
   std::vector<std::string_view> missing;
   CpuModel model = KITE_TRY(usable_model(device, config.model, kernel_chips, missing));
   if (!missing.empty()) {
@@ -53,7 +54,6 @@ Result<std::unique_ptr<Accelerator>> KvmAccelerator::create(const AcceleratorCon
     log::info("KVM on this host recommends at most {} processors for a machine, not {}",
               recommended, config.cpus);
   }
-  UniqueFd vm = KITE_TRY(create_vm(device.fd.get()));
   std::unique_ptr<KvmAccelerator> accelerator(
       new KvmAccelerator(config, std::move(device), std::move(vm), std::move(model)));
   KITE_CHECK(accelerator->set_up_vm(kernel_chips));

@@ -83,6 +83,7 @@ TEST(Accelerators, AutoTakesAFastKvm) {
   auto choice = choose_accelerator("auto", kinds, 1, &trial_clock);
   ASSERT_TRUE(choice);
   EXPECT_EQ(choice->kind->name, "kvm") << choice->reason;
+  EXPECT_EQ(choice->others, "tcg");  // should it fail after all
   EXPECT_THAT(choice->reason, AllOf(StartsWith("kvm runs about "), HasSubstr(", tcg about ")));
 }
 
@@ -170,6 +171,9 @@ TEST(Accelerators, AListTakesTheFirstUsableOneWithoutMeasuring) {
   EXPECT_EQ(choose_accelerator("kvm:tcg", slow)->kind->name, "kvm");
   const AcceleratorKind* none[] = {&kTcg};
   EXPECT_EQ(choose_accelerator("kvm:tcg", none)->kind->name, "tcg");
+  EXPECT_EQ(choose_accelerator("kvm:tcg", slow)->others, "tcg");
+  EXPECT_EQ(choose_accelerator("kvm", slow)->others, "");
+  EXPECT_EQ(choose_accelerator("kvm:tcg", none)->others, "");
 }
 
 TEST(Accelerators, TheTrialProgramRunsOnEveryUsableOne) {
