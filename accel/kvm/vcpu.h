@@ -107,8 +107,7 @@ class KvmVcpu : public Vcpu {
   // The vCPU's own thread.
   bool access_open_ = false;  // an access was served that KVM completes on the next KVM_RUN
   MpState mp_state_ = MpState::kRunning;
-  u64 tsc_hz_ = 0;        // the guest's
-  u64 tsc_deadline_ = 0;  // as the guest wrote it
+  u64 tsc_hz_ = 0;  // the guest's
 };
 
 }  // namespace kite::kvm

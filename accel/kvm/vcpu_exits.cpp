@@ -117,26 +117,21 @@ void KvmVcpu::serve_msr() {
   access_open_ = true;
 }
 
-bool KvmVcpu::read_apic_msr(u32 index, u64& value) {
-  if (!config_.interrupts || !msr::belongs_to_apic(index)) return false;
-  if (!config_.interrupts->read_msr(index, value)) return false;
-  if (index == msr::kTscDeadline && value != 0) value = tsc_deadline_;
-  return true;
+namespace {
+
+// The guest is told that there is no TSC-deadline mode (see cpuid.cpp).
+bool is_machines(u32 index) {
+  return msr::belongs_to_apic(index) && index != msr::kTscDeadline;
 }
 
-// The guest's TSC is KVM's, with its own start. The local APIC counts by the Clock, at the model's
-// rate. So a deadline is handed on as the distance from now.
+}  // namespace
+
+bool KvmVcpu::read_apic_msr(u32 index, u64& value) {
+  return config_.interrupts && is_machines(index) && config_.interrupts->read_msr(index, value);
+}
+
 bool KvmVcpu::write_apic_msr(u32 index, u64 value) {
-  if (!config_.interrupts || !msr::belongs_to_apic(index)) return false;
-  if (index != msr::kTscDeadline) return config_.interrupts->write_msr(index, value);
-  tsc_deadline_ = value;
-  if (value == 0) return config_.interrupts->write_msr(index, 0);
-  const u64 now = guest_tsc();
-  const u128 distance = value > now ? value - now : 0;
-  const u64 clock_now = static_cast<u64>(accelerator_.clock().now());
-  const u128 deadline = u128{clock_now} * tsc_hz_ / kSecond + distance;
-  const u64 sent = deadline > ~u64{0} ? ~u64{0} : static_cast<u64>(deadline);
-  return config_.interrupts->write_msr(index, std::max<u64>(sent, 1));
+  return config_.interrupts && is_machines(index) && config_.interrupts->write_msr(index, value);
 }
 
 u64 KvmVcpu::guest_tsc() {

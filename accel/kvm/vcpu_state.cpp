@@ -16,9 +16,6 @@ X86State KvmVcpu::state() {
   state.pending.nmi |= nmi_.load();
   state.pending.init = init_.load();
   if (const u32 sipi = sipi_.load(); sipi != 0) state.pending.sipi = static_cast<u8>(sipi - 1);
-  u64 armed = 0;
-  if (config_.interrupts && config_.interrupts->read_msr(msr::kTscDeadline, armed) && armed != 0)
-    state.tsc_deadline = tsc_deadline_;
   if (apic_in_kernel()) read_apic(state);
   return state;
 }
@@ -31,14 +28,6 @@ Result<> KvmVcpu::set_state(const X86State& state) {
   KITE_CHECK(load_state(state));
   KITE_CHECK(write_tsc(state));
   if (apic_in_kernel()) return write_apic(state);
-  if (config_.interrupts && state.tsc_deadline != 0) {
-    // The local APIC counts by the clock here: see write_apic_msr().
-    (void)config_.interrupts->write_msr(msr::kTscDeadline, 0);
-    config_.interrupts->set_tsc_offset(0);
-    write_apic_msr(msr::kTscDeadline, state.tsc_deadline);
-  } else if (config_.interrupts) {
-    config_.interrupts->set_tsc_offset(0);
-  }
   return {};
 }
 
