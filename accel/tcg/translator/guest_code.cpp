@@ -102,6 +102,9 @@ GuestCode take_apart(const u8* bytes, const Insn& insn, const Row& row, bool cod
   reader.opcode(row.encoding.vex);
   if (row.encoding.has_modrm) reader.modrm(insn.address_width);
   if (row.encoding.register_in_opcode) reader.register_in_opcode();
+  // One that does not choose the row is ignored: F3h makes TZCNT of BSF, for who has TZCNT.
+  using Prefix = Encoding::Prefix;
+  if (row.encoding.prefix != Prefix::kF2 && row.encoding.prefix != Prefix::kF3) code.rep = 0;
   code.tail = reader.at();
   code.tail_bytes = static_cast<unsigned>(bytes + insn.length - reader.at());
   return code;

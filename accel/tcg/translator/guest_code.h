@@ -8,7 +8,7 @@ namespace kite::tcg {
 struct GuestCode {
   bool operand_prefix = false;  // 66h
   bool lock = false;
-  u8 rep = 0;       // F2h or F3h, as they stand there
+  u8 rep = 0;       // F2h or F3h, if it is part of the opcode
   bool has_rex = false;
   bool wide = false;   // REX.W, VEX.W
   bool vex = false;
