@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "accel/tcg/insn.h"
+#include "accel/translator_figures.h"
 #include "base/result.h"
 
 namespace kite::tcg {
@@ -31,6 +32,9 @@ class BlockRunner {
   virtual void retired(Block& block) = 0;
   virtual void forget_page(u64 linear) = 0;
   virtual void flush() = 0;
+
+  // Adds what this one has done.
+  virtual void add_to(TranslatorFigures& figures) const = 0;
 };
 
 // The host's translator, with `code_bytes` of memory for what it makes. An error says why there is

@@ -43,6 +43,12 @@ class TcgAccelerator final : public Accelerator,
 
   std::string_view name() const override { return "tcg"; }
   const CpuModel* model() const override { return &config_.model; }
+  std::optional<TranslatorFigures> translator_figures() const override {
+    if (!is_translated_) return std::nullopt;
+    TranslatorFigures figures;
+    for (const tcg::TcgVcpu* vcpu : vcpus_) vcpu->add_to(figures);
+    return figures;
+  }
 
   Result<std::unique_ptr<Vcpu>> create_vcpu(const VcpuConfig& vcpu) override {
     std::lock_guard lock(mutex_);
@@ -89,6 +95,7 @@ class TcgAccelerator final : public Accelerator,
     constexpr u64 kFewest = MiB;
     const u64 bytes = std::max(align_down(options.code_cache_bytes / config_.cpus, kFewest), kFewest);
     Result<> made = vcpu.translate(bytes);
+    is_translated_ |= made.has_value();
     if (made || options.translator) return made;
     if (vcpus_.empty()) log::debug("tcg: guest code is not translated: {}", made.error().message);
     return {};
@@ -97,6 +104,7 @@ class TcgAccelerator final : public Accelerator,
   AcceleratorConfig config_;
   tcg::Decoder decoder_;
   tcg::Processors processors_;
+  bool is_translated_ = false;
   std::mutex mutex_;  // guards vcpus_
   std::vector<tcg::TcgVcpu*> vcpus_;
 };

@@ -27,8 +27,13 @@ class TcgVcpu final : public Vcpu {
   X86State state() override;
   Result<> set_state(const X86State& state) override;
   Result<Burst> execute(X86State& state, const BurstLimits& limits) override;
+  // Translated code does not count its instructions.
   std::optional<u64> instructions() const override {
+    if (cpu_.code->runner()) return std::nullopt;
     return instructions_.load(std::memory_order_relaxed);
+  }
+  void add_to(TranslatorFigures& figures) const {
+    if (cpu_.code->runner()) cpu_.code->runner()->add_to(figures);
   }
 
   void memory_changed() { cpu_.attention |= kAttendMemory; }

@@ -56,7 +56,6 @@ void BlockWriter::instruction(const Insn& insn) {
                  row->handlers[width][0] == insn.handler;
   }
   if (is_rows && treatment != Treatment::kInterpret && treated(insn, treatment)) return;
-  if (row) ++declined_[insn.row];
   interpret(insn);
 }
 
@@ -93,7 +92,7 @@ bool BlockWriter::treated(const Insn& insn, Treatment treatment) {
 }
 
 void BlockWriter::interpret(const Insn& insn) {
-  const u32 here = site(insn, Site::Kind::kInstruction);
+  const u32 here = site(insn, Site::Kind::kDeclined);
   code_.mov32(kValue, here);
   to_slow();
   sites_[here].resume = place();

@@ -38,11 +38,9 @@ class BlockWriter {
   static constexpr std::size_t kMostBytesOfInsn = 256;
   static constexpr std::size_t kMostSitesOfInsn = 4;
 
-  // Appends to `code` (whose writable view starts at `start`) and to `sites`. `declined` counts, by
-  // row, what was left to handlers.
+  // Appends to `code` (whose writable view starts at `start`), to `sites` and to `faults`.
   BlockWriter(Block& block, const Treatments& treatments, const CommonCode& common, u8* start,
-              Emitter& code, std::vector<Site>& sites, std::vector<FaultPlace>& faults,
-              std::vector<u64>& declined)
+              Emitter& code, std::vector<Site>& sites, std::vector<FaultPlace>& faults)
       : block_(block),
         treatments_(treatments),
         common_(common),
@@ -50,7 +48,6 @@ class BlockWriter {
         code_(code),
         sites_(sites),
         faults_(faults),
-        declined_(declined),
         code64_(block.mode.code_width == 3),
         offset_(static_cast<i32>(block.gpa % kPageSize)) {}
 
@@ -157,7 +154,6 @@ class BlockWriter {
   Emitter& code_;
   std::vector<Site>& sites_;
   std::vector<FaultPlace>& faults_;
-  std::vector<u64>& declined_;
   const bool code64_;
   const i32 offset_;  // of the block in its page
   u8* entry_ = nullptr;

@@ -12,6 +12,7 @@ struct Site {
   enum class Kind : u8 {
     // To be executed by its handler, and `target` more behind it; then code goes on at `resume`.
     kInstruction,
+    kDeclined,  // the same, and it always comes here
     kExit,         // the block is done: RIP is `target`, from the start of the page
   };
   Block* block;

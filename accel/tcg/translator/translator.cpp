@@ -4,6 +4,7 @@
 #include <new>
 
 #include "accel/tcg/translator/signals.h"
+#include "base/trace.h"
 
 namespace kite::tcg {
 
@@ -13,6 +14,8 @@ namespace {
 constexpr u32 kPolls = 1024;
 // By handlers, before a block is translated: much of what boots a kernel runs once.
 constexpr u8 kRunsBefore = 1;
+// One in so many is timed, and stands for the others.
+constexpr unsigned kBlocksPerTiming = 16;
 
 constexpr unsigned kSpilledGuests[] = {10, 11, 13, 14, 15};
 
@@ -66,14 +69,43 @@ bool Translator::has_room(const Block& block) const {
 bool Translator::translate(Block& block) {
   if (!has_room(block)) {
     cpu_.code->flush();
+    ++figures_.flushes;
     return false;
   }
+  const bool timed = figures_.blocks % kBlocksPerTiming == 0;
+  const Nanos start = timed ? cpu_.clock.now() : 0;
   Emitter code(memory_.writable() + used_);
-  BlockWriter writer(block, treatments_, common_, memory_.writable(), code, sites_, faults_,
-                     declined_);
+  BlockWriter writer(block, treatments_, common_, memory_.writable(), code, sites_, faults_);
   block.code = executable(writer.write());
+  const std::size_t before = used_;
   used_ = static_cast<std::size_t>(code.at() - memory_.writable());
+  if (timed) figures_.time += kBlocksPerTiming * (cpu_.clock.now() - start);
+  ++figures_.blocks;
+  figures_.guest_bytes += block.bytes;
+  figures_.host_bytes += used_ - before;
+  trace::write(trace::Category::kTranslator, "block gpa={:#x} bytes={} instructions={} host={}+{}",
+               block.gpa, block.bytes, block.count, static_cast<const void*>(block.code),
+               used_ - before);
   return true;
+}
+
+void Translator::add_to(TranslatorFigures& figures) const {
+  figures.blocks += figures_.blocks;
+  figures.guest_bytes += figures_.guest_bytes;
+  figures.host_bytes += figures_.host_bytes;
+  figures.time += figures_.time;
+  figures.discarded += figures_.discarded;
+  figures.flushes += figures_.flushes;
+  for (std::size_t row = 0; row < declined_.size(); ++row) {
+    if (declined_[row] == 0) continue;
+    const std::string_view name = rows()[row].name;
+    auto same = std::find_if(figures.declined.begin(), figures.declined.end(),
+                             [&](const auto& other) { return other.name == name; });
+    if (same == figures.declined.end())
+      figures.declined.push_back({std::string(name), declined_[row]});
+    else
+      same->count += declined_[row];
+  }
 }
 
 std::optional<BlockRunner::Ran> Translator::run(Block& block) {
@@ -116,6 +148,7 @@ void Translator::set_jump(const Site& site, const u8* target) {
 
 void Translator::retired(Block& block) {
   if (!block.code) return;
+  ++figures_.discarded;
   if (sites_[exit_].block == &block) exit_ = 0;
   for (u32 number = block.incoming; number; number = sites_[number].next)
     set_jump(sites_[number], memory_.executable() + sites_[number].resume + 4);
@@ -189,6 +222,7 @@ const u8* Translator::slow_way(Frame& frame, u32 number) {
     ran_ = {insn, Flow::kLeave, true};
     return nullptr;
   }
+  if (site.kind == Site::Kind::kDeclined && insn->row != kNoRow) ++declined_[insn->row];
   // Perhaps the word of another page, 8 TiB away: the handler is to fill it anew.
   if (std::exchange(faulted_, 0)) cpu_.tlb.current().forget_data();
   Flow flow = insn->handler(cpu_, *insn);

@@ -31,6 +31,7 @@ class Translator final : public BlockRunner {
   void retired(Block& block) override;
   void forget_page(u64 linear) override;
   void flush() override;
+  void add_to(TranslatorFigures& figures) const override;
 
   // Of a fault at `pc` in translated code: where to go on. Null: it is not ours. Async-signal-safe.
   const u8* way_out(const u8* pc);
@@ -70,7 +71,8 @@ class Translator final : public BlockRunner {
   std::size_t used_ = 0;
   std::vector<Site> sites_;
   std::vector<FaultPlace> faults_;
-  std::vector<u64> declined_;
+  std::vector<u64> declined_;  // executed by their handlers, by row
+  TranslatorFigures figures_;  // but for what declined_ has
   JumpTable jumps_;
   FlatTable nothing_;
   u32 faulted_ = 0;  // the site of the instruction that faulted on the host, until that is seen to
