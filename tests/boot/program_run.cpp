@@ -73,6 +73,12 @@ class Typist {
   std::size_t next_ = 0, read_ = 0;
 };
 
+void note_arrival(ProgramRun& run, double seconds) {
+  if (run.out.size() == (run.arrivals.empty() ? 0 : run.arrivals.back().size)) return;
+  if (run.arrivals.empty()) run.first_output_seconds = seconds;
+  run.arrivals.push_back({run.out.size(), seconds});
+}
+
 // Reads both streams to their ends; false if the time ran out before.
 bool drain(int out, int err, Typist typist, ProgramRun& run, Time::time_point start,
            int limit_seconds) {
@@ -84,13 +90,21 @@ bool drain(int out, int err, Typist typist, ProgramRun& run, Time::time_point st
     if (poll(streams.data(), streams.size(), static_cast<int>(left.count())) < 0) continue;
     if (streams[0].revents && !take(out, run.out)) streams[0].fd = -1;
     typist.look(run.out);
-    if (!run.out.empty() && run.first_output_seconds == 0) run.first_output_seconds = since(start);
+    note_arrival(run, since(start));
     if (streams[1].revents && !take(err, run.err)) streams[1].fd = -1;
   }
   return true;
 }
 
 }  // namespace
+
+double ProgramRun::arrival_of(const std::string& text) const {
+  const std::size_t at = out.find(text);
+  if (at == out.npos) return -1;
+  for (const Arrival& arrival : arrivals)
+    if (arrival.size >= at + text.size()) return arrival.seconds;
+  return -1;
+}
 
 ProgramRun run_program(const std::vector<std::string>& words, int limit_seconds,
                        const std::vector<Reply>& replies) {

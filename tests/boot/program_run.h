@@ -11,6 +11,14 @@ struct ProgramRun {
   std::string out, err;
   double seconds = 0;
   double first_output_seconds = 0;  // to the first byte of `out`
+
+  struct Arrival {
+    std::size_t size;  // that `out` then had
+    double seconds;
+  };
+  std::vector<Arrival> arrivals;
+  // When that text had come out, first; negative: it did not.
+  double arrival_of(const std::string& text) const;
 };
 
 // Keys typed once `after` has appeared in `out`, counted from the keys before.
