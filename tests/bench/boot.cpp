@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "tests/bench/measurements.h"
+#include "tests/bench/translator.h"
 #include "tests/boot/initramfs.h"
 #include "tests/boot/linux_guest.h"
 #include "tests/paths.h"
@@ -41,10 +42,23 @@ void add_run(const char* name, const std::vector<std::string>& words, std::vecto
   std::fflush(stdout);
 }
 
-std::string row(const char* name, const std::vector<double>& times) {
+std::string row(const std::string& name, const std::vector<double>& times) {
   std::string all;
   for (double time : times) all += fmt::format(" {:.2f}", time);
   return fmt::format("| {} | {:.2f} |{} |\n", name, median(times), all);
+}
+
+std::string report(const std::vector<double>& ours, const std::vector<double>& theirs,
+                   const std::optional<Translator>& translator) {
+  std::string text =
+      "From exec to the end of the program, after power-off; 512 MB, a 1 MB initramfs, in "
+      "turns.\n\n| | median, s | runs, s |\n|---|---|---|\n";
+  text += row(translator ? "Kite, translator" : "Kite, interpreter", ours);
+  if (!theirs.empty()) text += row("QEMU, TCG, q35", theirs);
+  if (!ours.empty() && !theirs.empty())
+    text += fmt::format("\nKite takes {:.2f} times QEMU's time (wanted: at most {}).\n",
+                        median(ours) / median(theirs), translator ? 0.5 : 6);
+  return text + "\n" + describe(translator);
 }
 
 }  // namespace
@@ -53,27 +67,21 @@ std::string measure_boot(const Options& options) {
   const std::string kernel = test::find_kernel(test::Kernel::kCloud);
   std::string text = "### Boot of Debian's cloud kernel\n\n";
   if (kernel.empty()) return text + "Not measured: " + test::how_to_get_kernels() + "\n\n";
-  const std::string initramfs = make_initramfs();
+  const std::string initramfs = make_initramfs(), result = initramfs + ".json";
   std::vector<double> ours, theirs;
   for (int round = 0; round < options.rounds; ++round) {
     add_run("kite",
             {paths::kProgram, "run", "--accel", "tcg", "--memory", "512M", "--timeout",
-             std::to_string(kLimit), "--initrd", initramfs, "--append", kAppend, kernel},
+             std::to_string(kLimit), "--result", result, "--initrd", initramfs, "--append", kAppend,
+             kernel},
             ours);
     if (!have_qemu()) continue;
     add_run("qemu", qemu({"-kernel", kernel, "-initrd", initramfs, "-append", kAppend}), theirs);
   }
+  const std::optional<Translator> translator = translator_of(result);
   std::filesystem::remove(initramfs);
-  text +=
-      "From exec to the end of the program, after power-off; 512 MB, a 1 MB initramfs, in "
-      "turns.\n\n";
-  text += "| | median, s | runs, s |\n|---|---|---|\n" + row("Kite, interpreter", ours);
-  if (!theirs.empty()) text += row("QEMU, TCG, q35", theirs);
-  if (!ours.empty() && !theirs.empty()) {
-    text += fmt::format("\nKite takes {:.2f} times QEMU's time (wanted: at most 6).\n",
-                        median(ours) / median(theirs));
-  }
-  return text + "\n";
+  std::filesystem::remove(result);
+  return text + report(ours, theirs, translator);
 }
 
 }  // namespace kite::bench

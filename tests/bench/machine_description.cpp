@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <fstream>
 
 #include "tests/bench/measurements.h"
@@ -11,6 +12,8 @@
 
 namespace kite::bench {
 namespace {
+
+bool failed = false;
 
 std::string value_of(const char* path, const std::string& name) {
   std::ifstream file(path);
@@ -44,6 +47,16 @@ std::string describe_machine() {
   text += fmt::format("* Kite: {} build by {}\n", KITE_BUILD_TYPE, KITE_COMPILER);
   text += fmt::format("* QEMU: {}\n", first_line({"qemu-system-x86_64", "--version"}));
   return text;
+}
+
+void report_failure(const std::string& what) {
+  failed = true;
+  fmt::print("FAILED: {}\n", what);
+  std::fflush(stdout);
+}
+
+bool any_failure() {
+  return failed;
 }
 
 double median(std::vector<double> values) {

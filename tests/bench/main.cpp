@@ -21,9 +21,10 @@ struct Part {
   const char* name;
   std::string (*measure)(const Options&);
 };
-constexpr Part kParts[] = {{"boot", measure_boot},     {"speed", measure_speed},
-                           {"exits", measure_exits},   {"start", measure_start},
-                           {"memory", measure_memory}, {"processors", measure_processors}};
+constexpr Part kParts[] = {{"boot", measure_boot},        {"speed", measure_speed},
+                           {"exits", measure_exits},      {"start", measure_start},
+                           {"memory", measure_memory},    {"processors", measure_processors},
+                           {"programs", measure_programs}};
 
 bool parse(int count, char** words, Options& options) {
   for (int i = 1; i < count; ++i) {
@@ -102,9 +103,10 @@ int main(int count, char** words) {
   using namespace kite::bench;
   Options options;
   if (!parse(count, words, options)) {
-    fmt::print(stderr,
-               "usage: kite_bench [--rounds N] [--only boot|speed|exits|start|memory|processors] "
-               "[--no-write]\n");
+    fmt::print(
+        stderr,
+        "usage: kite_bench [--rounds N] [--only boot|speed|exits|start|memory|processors|programs] "
+        "[--no-write]\n");
     return 64;
   }
   const std::string preamble = fmt::format("On {}:\n\n{}", today(), describe_machine());
@@ -118,5 +120,5 @@ int main(int count, char** words) {
   fmt::print("\n{}\n", preamble);
   for (const std::string& section : measured) fmt::print("{}", section);
   if (options.write) write_report(measured, options.only.empty() ? preamble : "");
-  return 0;
+  return any_failure() ? 1 : 0;
 }

@@ -18,11 +18,16 @@ std::string measure_exits(const Options& options);
 std::string measure_start(const Options& options);
 std::string measure_memory(const Options& options);
 std::string measure_processors(const Options& options);
+std::string measure_programs(const Options& options);
 
 // The machine the figures are from: processor, kernel, compiler.
 std::string describe_machine();
 // Its processor alone.
 std::string describe_processor();
+
+// Prints what failed; the program's exit status is then 1.
+void report_failure(const std::string& what);
+bool any_failure();
 
 double median(std::vector<double> values);
 bool have_qemu();
