@@ -24,6 +24,7 @@ class FlatMemory {
   // From one thread at a time, before a vCPU can see the view.
   void add(const FlatView& view);
 
+  bool empty() const { return count_.load(std::memory_order_acquire) == 0; }
   // Any thread.
   bool contains(const u8* host) const {
     const unsigned count = count_.load(std::memory_order_acquire);

@@ -92,6 +92,8 @@ class TcgAccelerator final : public Accelerator,
   Result<> translate(tcg::TcgVcpu& vcpu) {
     const AcceleratorOptions& options = config_.options;
     if (!translates()) return {};
+    // With a sanitizer's memory in the way, or without the address space, each access would be slow.
+    if (!options.translator && processors_.flat.empty()) return {};
     constexpr u64 kFewest = MiB;
     const u64 bytes = std::max(align_down(options.code_cache_bytes / config_.cpus, kFewest), kFewest);
     Result<> made = vcpu.translate(bytes);

@@ -42,6 +42,8 @@ Result<std::unique_ptr<Translator>> Translator::create(Cpu& cpu, std::size_t cod
   made->nothing_ = std::move(nothing);
   cpu.flat_nothing = made->nothing_.words();
   cpu.tlb.make_flat();
+  if (!cpu.tlb.current().flat)
+    return fail(ErrorKind::kUnavailable, "the host gives no address space for its tables");
   cpu.select_tables();
   return made;
 }
@@ -215,6 +217,8 @@ const u8* Translator::slow_way(Frame& frame, u32 number) {
     if (!cpu_.code64()) cpu_.rip &= 0xffffffff;
     exit_ = look_around ? 0 : number;
     ran_ = {insn, Flow::kLeave, look_around};
+    const i32 next = static_cast<i32>(block.gpa % kPageSize) + insn->next_offset;
+    if (cpu_.code64() && !cpu_.canonical(cpu_.rip) && site.target != next) refuse_target(*insn);
     return nullptr;
   }
   if (look_around) {
@@ -240,6 +244,13 @@ const u8* Translator::slow_way(Frame& frame, u32 number) {
   }
   ran_ = {insn, flow, false};
   return nullptr;
+}
+
+// A branch whose target is not canonical faults itself; all that CALL has done by now is undone.
+void Translator::refuse_target(const Insn& branch) {
+  if (treatments_.of(branch) == Treatment::kCall) cpu_.gpr[kRsp] += 8;
+  exit_ = 0;
+  ran_ = {&branch, cpu_.general_protection(), false};
 }
 
 const u8* Translator::way_out(const u8* pc) {

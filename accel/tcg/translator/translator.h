@@ -52,6 +52,7 @@ class Translator final : public BlockRunner {
   static const u8* begin(Translator* self, Frame* frame, const u8* code);
   static const u8* slow(Translator* self, Frame* frame, u32 site);
   const u8* slow_way(Frame& frame, u32 site);
+  void refuse_target(const Insn& branch);
 
   void write_common_code();
   void write_save(Emitter& code);
