@@ -192,7 +192,7 @@ struct AcceleratorOptions {
   u32 dirty_ring_size = 0;
   // tcg, "translator": guest code is translated for the host's processor. Unset: where the build
   // can do that.
-  std::optional<bool> translator;
+  std::optional<bool> translator = {};
   // tcg, `--code-cache`: room for translated code, which the machine's processors share. A multiple
   // of the host's page size.
   u64 code_cache_bytes = 64 * MiB;
