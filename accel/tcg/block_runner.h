@@ -28,6 +28,10 @@ class BlockRunner {
   // Runs `block` from its start, and others behind it. Nothing: it has not, and will not be faster.
   virtual std::optional<Ran> run(Block& block) = 0;
 
+  // The same for `block` and none behind it, whatever wants attention. `expected`: the RIP it goes
+  // on at, as far as known.
+  virtual std::optional<Ran> run_alone(Block& block, u64 expected) = 0;
+
   // What the code cache forgets (CodeCache): a block; cached jumps into a linear page; everything.
   virtual void retired(Block& block) = 0;
   virtual void forget_page(u64 linear) = 0;

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "accel/tcg/isa/row.h"
+#include "accel/tcg/lockstep.h"
 #include "base/trace.h"
 
 namespace kite::tcg {
@@ -206,7 +207,9 @@ Block* CodeCache::build(CodePage& page, u64 linear, u64 room) {
   scratch_.clear();
   window_.end = start;
   window_.keep = true;
-  const unsigned limit = cpu_.mode.single ? 1 : Block::kMaxInsns;
+  const unsigned limit = cpu_.mode.single ? 1
+                         : cpu_.lockstep  ? cpu_.lockstep->next_length()
+                                          : Block::kMaxInsns;
   while (scratch_.size() < limit && at < end) {
     const std::span<const u8> bytes = window(page, at);
     if (!window_.keep && !scratch_.empty()) break;
@@ -217,11 +220,16 @@ Block* CodeCache::build(CodePage& page, u64 linear, u64 room) {
       if (scratch_.empty()) return build_crossing(page, linear, room);
       break;
     }
+    const bool alone = cpu_.lockstep && cpu_.lockstep->stands_alone(insn);
+    if (alone && scratch_.size() > 1) {
+      scratch_.pop_back();
+      break;
+    }
     if (insn.base == kBlockRip)
       insn.disp = static_cast<i32>(static_cast<u32>(insn.disp) + static_cast<u32>(at - start));
     at += insn.length;
     insn.next_offset = static_cast<u16>(at - start);
-    if (ends_here(insn)) break;
+    if (alone || ends_here(insn)) break;
   }
   if (!window_.keep && scratch_.size() > 1) {
     scratch_.erase(scratch_.begin() + 1, scratch_.end());

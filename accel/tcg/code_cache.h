@@ -28,15 +28,15 @@ struct Block {
   Gpa gpa = 0;
   Gpa second_page = 0;  // of an instruction that crosses pages; else 0
   Mode mode;
-  u16 bytes = 0;          // of the guest's code
-  u16 count = 0;          // instructions, without the terminator
-  bool kept = false;      // found again; else run once and buried
+  u16 bytes = 0;      // of the guest's code
+  u16 count = 0;      // instructions, without the terminator
+  bool kept = false;  // found again; else run once and buried
   bool stale = false;
-  u8 runs = 0;                // by handlers, up to when it is translated
-  const u8* code = nullptr;   // translated: where it begins
-  u32 incoming = 0;           // the translator's: who jumps here directly
-  Block* next = nullptr;      // in its hash chain
-  Insn insns[1];              // count + 1: the last is the terminator; then `bytes` guest bytes
+  u8 runs = 0;               // by handlers, up to when it is translated
+  const u8* code = nullptr;  // translated: where it begins
+  u32 incoming = 0;          // the translator's: who jumps here directly
+  Block* next = nullptr;     // in its hash chain
+  Insn insns[1];             // count + 1: the last is the terminator; then `bytes` guest bytes
 
   const u8* guest_bytes() const { return reinterpret_cast<const u8*>(&insns[count + 1]); }
 
@@ -173,8 +173,8 @@ class CodeCache {
   std::vector<Insn> scratch_;
   std::size_t bytes_ = 0;
   u64 built_ = 0;
-  bool kernel_is_global_ = true;   // with CR4.PGE; until too many of its pages are not
-  unsigned not_global_ = 0;        // jumps that could not be cached
+  bool kernel_is_global_ = true;  // with CR4.PGE; until too many of its pages are not
+  unsigned not_global_ = 0;       // jumps that could not be cached
 };
 
 }  // namespace kite::tcg

@@ -20,6 +20,7 @@
 namespace kite::tcg {
 
 class CodeCache;
+class Lockstep;
 
 struct Cpu {
   // Without `shared` it is the only processor there is.
@@ -371,6 +372,7 @@ struct Cpu {
   std::unique_ptr<Processors> own_processors;  // of a processor that is alone
   Processors& processors;
   std::unique_ptr<CodeCache> code;
+  Lockstep* lockstep = nullptr;  // is told of all stores; then the TLB permits none
 
   std::atomic<u32> attention{0};
   std::atomic<u32> sipi_vector{0};

@@ -12,8 +12,8 @@ Result<FlatTable> FlatTable::create() {
   void* at = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (at == MAP_FAILED)
-    return fail(ErrorKind::kUnavailable, "{} GiB of address space for a table: {}",
-                kBytes / GiB, std::strerror(errno));
+    return fail(ErrorKind::kUnavailable, "{} GiB of address space for a table: {}", kBytes / GiB,
+                std::strerror(errno));
   return FlatTable(static_cast<u64*>(at));
 }
 

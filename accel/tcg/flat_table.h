@@ -2,13 +2,13 @@
 // the host's memory.
 //
 // Two words for each page, at twice its number modulo 2^32. The even word is the host's address
-// less the linear one, or 0: not known, look on the slow way. The odd word is always 0. An access of
-// n bytes at `a` adds the page numbers of its first and of its last byte: inside a page that is the
-// even word, across two it is an odd one, and so both questions are one load without a branch.
+// less the linear one, or 0: not known, look on the slow way. The odd word is always 0. An access
+// of n bytes at `a` adds the page numbers of its first and of its last byte: inside a page that is
+// the even word, across two it is an odd one, and so both questions are one load without a branch.
 //
-// There are no tags: linear addresses 8 TiB apart share a word. What is filled for the one leads the
-// other 8 TiB, or a multiple, away from guest memory, where AliasGuard has seen to it that nothing is
-// mapped: the access faults and is made on the slow way.
+// There are no tags: linear addresses 8 TiB apart share a word. What is filled for the one leads
+// the other 8 TiB, or a multiple, away from guest memory, where AliasGuard has seen to it that
+// nothing is mapped: the access faults and is made on the slow way.
 //
 // The table is address space (32 GiB) rather than memory: the host gives pages as they are filled.
 #pragma once

@@ -1,6 +1,7 @@
 // Locked accesses that the TLB did not answer, or that are misaligned (SDM 3A 8.1.2).
 #include "accel/tcg/code_cache.h"
 #include "accel/tcg/cpu.h"
+#include "accel/tcg/lockstep.h"
 #include "memory/dirty_log.h"
 
 namespace kite::tcg {
@@ -21,6 +22,7 @@ bool Cpu::locate_locked_slow(u64 linear, unsigned size, LockedPlace& place, bool
     place.way = LockedPlace::Way::kExchange;
   else if (processors.code.shared())
     place.way = LockedPlace::Way::kExclusive;
+  if (lockstep && place.way == LockedPlace::Way::kExchange) lockstep->log().note(where.host, size);
   return true;
 }
 
@@ -36,6 +38,7 @@ Cpu::Exchange Cpu::system_exchange(u64 linear, u8& expected, u8 desired) {
     store_physical(where, &desired, 1);
     return Exchange::kDone;
   }
+  if (lockstep) lockstep->log().note(where.host, 1);
   if (!guest_compare_exchange<u8>(where.host, expected, desired)) return Exchange::kChanged;
   note_store(where.gpa, where.host, 1);
   return Exchange::kDone;

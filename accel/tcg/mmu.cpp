@@ -4,6 +4,7 @@
 
 #include "accel/tcg/code_cache.h"
 #include "accel/tcg/cpu.h"
+#include "accel/tcg/lockstep.h"
 #include "accel/tcg/page_walk.h"
 #include "accel/x86/registers.h"
 #include "accel/x86/vectors.h"
@@ -32,6 +33,8 @@ bool Cpu::translate(u64 linear, Access access, Privilege privilege, Translation&
   const bool store_barred = !result.writable || (supervisor_stores_barred && cpl != 3);
   if (barred() && (!host || (access == Access::kWrite && store_barred))) [[unlikely]]
     return bar(), false;
+  if (lockstep && (!host || (access == Access::kWrite && !result.writable))) [[unlikely]]
+    lockstep->log().cannot_repeat();
   if (access == Access::kExecute) {
     ExecEntry& fetched =
         tlb.current().exec[privilege == Privilege::kUser][(page / kPageSize) % kExecEntries];
@@ -60,6 +63,7 @@ bool Cpu::translate(u64 linear, Access access, Privilege privilege, Translation&
            !(supervisor_stores_barred && privilege != Privilege::kUser))
     entry.write = page;
   if (may_be_flat(host)) tlb.current().fill(static_cast<unsigned>(privilege), page, entry);
+  if (lockstep) entry.write = TlbEntry::kNoPage;
   return true;
 }
 
@@ -130,6 +134,7 @@ bool Cpu::store_slow(u64 linear, const void* from, unsigned size, bool stack) {
 
 void Cpu::store_physical(const Translation& where, const u8* from, unsigned size) {
   if (where.host && where.writable) {
+    if (lockstep) lockstep->log().note(where.host, size);
     guest_write_value(where.host, from, size);
     note_store(where.gpa, where.host, size);
   } else {

@@ -1,5 +1,6 @@
 #include "accel/tcg/page_walk.h"
 
+#include "accel/tcg/lockstep.h"
 #include "accel/x86/registers.h"
 #include "accel/x86/vectors.h"
 
@@ -54,6 +55,7 @@ PageWalk::Step PageWalk::set_bits(Gpa where, unsigned size, u64 value, u64 bits)
   if (!(size == 8 ? exchange<u64>(at, value, bits) : exchange<u32>(at, value, bits)))
     return Step::kAgain;
   cpu_.note_store(where, at, size);
+  if (cpu_.lockstep) cpu_.lockstep->log().note_walk(at, size);
   return Step::kDone;
 }
 

@@ -92,15 +92,25 @@ class TcgAccelerator final : public Accelerator,
   Result<> translate(tcg::TcgVcpu& vcpu) {
     const AcceleratorOptions& options = config_.options;
     if (!translates()) return {};
-    // With a sanitizer's memory in the way, or without the address space, each access would be slow.
+    // With a sanitizer's memory in the way, or without the address space, each access would be
+    // slow.
     if (!options.translator && processors_.flat.empty()) return {};
     constexpr u64 kFewest = MiB;
-    const u64 bytes = std::max(align_down(options.code_cache_bytes / config_.cpus, kFewest), kFewest);
+    const u64 bytes =
+        std::max(align_down(options.code_cache_bytes / config_.cpus, kFewest), kFewest);
     Result<> made = vcpu.translate(bytes);
     is_translated_ |= made.has_value();
+    if (made && trace::enabled(trace::Category::kLockstep)) compare(vcpu);
     if (made || options.translator) return made;
     if (vcpus_.empty()) log::debug("tcg: guest code is not translated: {}", made.error().message);
     return {};
+  }
+
+  void compare(tcg::TcgVcpu& vcpu) {
+    if (config_.cpus == 1)
+      vcpu.compare();
+    else if (vcpus_.empty())
+      log::warning("--trace lockstep: only the code of a single processor can be compared");
   }
 
   AcceleratorConfig config_;
@@ -133,7 +143,8 @@ const AcceleratorKind& tcg_kind() {
 }
 
 void prepare_tcg_trace() {
-  if (trace::enabled(trace::Category::kCpu)) tcg::load_disassembler();
+  if (trace::enabled(trace::Category::kCpu) || trace::enabled(trace::Category::kLockstep))
+    tcg::load_disassembler();
 }
 
 }  // namespace kite

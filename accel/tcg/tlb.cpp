@@ -79,8 +79,7 @@ bool TlbSlot::flush_page(u64 page) {
     for (auto& table : exec)
       for (auto& entry : table)
         if (entry.page >> shift == page >> shift) entry = {};
-    if (flat)
-      flat->flush_if([=](u64 linear, u64) { return linear >> shift == page >> shift; });
+    if (flat) flat->flush_if([=](u64 linear, u64) { return linear >> shift == page >> shift; });
   }
   return was_large;
 }
@@ -113,7 +112,8 @@ std::unique_ptr<TlbSlot> Tlb::make_slot() const {
   auto slot = std::make_unique<TlbSlot>();
   if (!is_flat_) return slot;
   // Without, translated code asks for each access: slow, but right.
-  if (auto tables = FlatTables::create()) slot->flat = std::make_unique<FlatTables>(std::move(*tables));
+  if (auto tables = FlatTables::create())
+    slot->flat = std::make_unique<FlatTables>(std::move(*tables));
   return slot;
 }
 

@@ -54,6 +54,7 @@ Result<Exit> TcgVcpu::run(Nanos deadline) {
   cpu_.processors.code.leave(cpu_.code->number());
   cpu_.processors.exclusive.leave();
   leave_dirty_log();
+  if (lockstep_ && lockstep_->failure()) return tl::unexpected(*lockstep_->failure());
   return exit;
 }
 
@@ -62,6 +63,7 @@ Exit TcgVcpu::run_blocks(Nanos deadline) {
   unsigned blocks = 0;
   if (cpu_.halted) cpu_.attention |= kAttendHalt;
   tracing_ = trace::enabled(trace::Category::kCpu);
+  careful_ = tracing_ || lockstep_;
   attend_dirty_log();
   for (;;) {
     if (cpu_.attention.load(std::memory_order_relaxed)) [[unlikely]] {
@@ -75,7 +77,7 @@ Exit TcgVcpu::run_blocks(Nanos deadline) {
     Block* block = cpu_.code->lookup();
     if (!block) [[unlikely]] {
       cpu_.deliver(cpu_.rip);
-    } else if (block->mode.single || tracing_) [[unlikely]] {
+    } else if (block->mode.single || careful_) [[unlikely]] {
       run_carefully(*block);
     } else if (const auto ran = run_translated(*block)) {
       if (ran->look_around) blocks = kBlocksPerClockLook - 1;
@@ -110,8 +112,13 @@ inline void TcgVcpu::finish_block(const Insn& last, Flow flow) {
   if (completed && pending) take_debug_trap(pending);
 }
 
-// A block that is traced, or a single instruction under TF, breakpoints or an interrupt shadow.
+// A block that is traced or compared, or a single instruction under TF, breakpoints or an interrupt
+// shadow.
 void TcgVcpu::run_carefully(Block& block) {
+  if (lockstep_ && !tracing_ && !block.mode.single) {
+    const BlockRunner::Ran ran = lockstep_->run(block);
+    return finish_block(*ran.last, ran.flow);
+  }
   const bool stepping = cpu_.system_flags & rflags::kTf;
   cpu_.gpr[kBlockRip] = cpu_.rip;
   const Insn* insn = block.insns;

@@ -5,6 +5,7 @@
 
 #include "accel/tcg/code_cache.h"
 #include "accel/tcg/cpu.h"
+#include "accel/tcg/lockstep.h"
 
 namespace kite::tcg {
 
@@ -20,6 +21,9 @@ class TcgVcpu final : public Vcpu {
 
   // From now on what can be is translated, into `code_bytes` of memory. Before the first run().
   Result<> translate(std::size_t code_bytes);
+  // Behind that: from now on translated code is compared with the handlers. While this is the only
+  // processor.
+  void compare() { lockstep_ = std::make_unique<Lockstep>(cpu_); }
 
   Result<Exit> run(Nanos deadline) override;
   void kick() override { cpu_.attention |= kAttendKick; }
@@ -72,11 +76,13 @@ class TcgVcpu final : public Vcpu {
   Cpu cpu_;
   bool wait_for_sipi_ = false;
   bool tracing_ = false;
+  bool careful_ = false;     // each block by run_carefully()
   u64 protected_epoch_ = 0;  // of the dirty log, when write permission was last withdrawn
   // The same while running, for wait_for_dirty_log(); between runs kOutside.
   static constexpr u64 kOutside = ~u64{0};
   std::atomic<u64> dirty_epoch_{kOutside};
   std::atomic<u64> instructions_{0};
+  std::unique_ptr<Lockstep> lockstep_;
 };
 
 }  // namespace kite::tcg

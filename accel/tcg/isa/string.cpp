@@ -137,8 +137,9 @@ bool outs_one(Cpu& cpu, String& string) {
   return true;
 }
 
-// Bytes from `host`, where `linear` is and an element fits, that lie behind each other in the host's
-// memory too, up to about `wanted`. `reach` answers where an element at a linear address is, or null.
+// Bytes from `host`, where `linear` is and an element fits, that lie behind each other in the
+// host's memory too, up to about `wanted`. `reach` answers where an element at a linear address is,
+// or null.
 template <class T, class Reach>
 u64 stretch(u64 linear, const T* host, u64 wanted, Reach reach) {
   constexpr u64 kMost = 64 * KiB;  // then interrupts are looked for
@@ -172,7 +173,8 @@ u64 movs_run(Cpu& cpu, String& string) {
   if (gap >= n * sizeof(T))  // disjoint, or the destination lies below
     guest_move(out, in, n * sizeof(T));
   else  // overlapping upwards: the manual's element by element repeats a pattern
-    for (u64 i = 0; i < n; ++i) guest_store<T>(out + i * sizeof(T), guest_load<T>(in + i * sizeof(T)));
+    for (u64 i = 0; i < n; ++i)
+      guest_store<T>(out + i * sizeof(T), guest_load<T>(in + i * sizeof(T)));
   string.step(kRsi, n * sizeof(T));
   string.step(kRdi, n * sizeof(T));
   return n;

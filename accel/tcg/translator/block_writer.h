@@ -2,9 +2,9 @@
 //
 // What becomes of an instruction that computes is the same instruction with the host's register
 // numbers. What it reaches in memory is found first: its linear address into kAddress, then what is
-// to be added for the host's (FlatTable) into kScratch, and if that is 0 it goes the slow way, where
-// the instruction's handler does all of it. So a fault, a device, a page not seen yet, a page with
-// code, a misaligned access across pages: none of them is this file's business.
+// to be added for the host's (FlatTable) into kScratch, and if that is 0 it goes the slow way,
+// where the instruction's handler does all of it. So a fault, a device, a page not seen yet, a page
+// with code, a misaligned access across pages: none of them is this file's business.
 //
 // The guest's arithmetic flags are the host's all the time. So nothing here may touch them but the
 // guest's own instructions, and everything is done with LEA, MOV, RORX and JRCXZ. They are exact
@@ -30,6 +30,7 @@ struct CommonCode {
   const u8* slow = nullptr;          // with the number of the site in kValue
   const u8* load_vectors = nullptr;  // a subroutine
   const u8* faulted = nullptr;       // with the number of the site in Translator::faulted_
+  const u8* stop = nullptr;          // in the JumpTable: ends the run at Frame::target
 };
 
 class BlockWriter {
@@ -51,8 +52,8 @@ class BlockWriter {
         code64_(block.mode.code_width == 3),
         offset_(static_cast<i32>(block.gpa % kPageSize)) {}
 
-  // The block's entry, in the writable view, for who knows that Frame::page is right; kPrologueBytes
-  // ahead of it is the one for who has the linear address in Frame::target.
+  // The block's entry, in the writable view, for who knows that Frame::page is right;
+  // kPrologueBytes ahead of it is the one for who has the linear address in Frame::target.
   u8* write();
   static constexpr std::size_t kPrologueBytes = 5 + 7 + 5;
 
@@ -75,9 +76,9 @@ class BlockWriter {
     HostOperand memory = {};
     std::array<Spilled, 3> spilled = {};
     unsigned spilled_count = 0;
-    bool needs_rex = false;  // for SIL and kin
+    bool needs_rex = false;    // for SIL and kin
     bool forbids_rex = false;  // for AH and kin
-    bool counts = false;     // by CL
+    bool counts = false;       // by CL
   };
   bool native(const Insn& insn, const Row& row);
   bool lea(const Insn& insn, const GuestCode& guest);
@@ -157,11 +158,11 @@ class BlockWriter {
   const bool code64_;
   const i32 offset_;  // of the block in its page
   u8* entry_ = nullptr;
-  u8* island_ = nullptr;           // the last one
-  std::vector<u8*> to_be_bound_;   // JRCXZ that wait for the next
+  u8* island_ = nullptr;          // the last one
+  std::vector<u8*> to_be_bound_;  // JRCXZ that wait for the next
   const u8* guest_bytes_ = nullptr;
-  bool vectors_present_ = false;   // for sure, here
-  bool ended_ = false;             // nothing falls through
+  bool vectors_present_ = false;  // for sure, here
+  bool ended_ = false;            // nothing falls through
 };
 
 }  // namespace kite::tcg

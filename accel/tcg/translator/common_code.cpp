@@ -49,12 +49,12 @@ void Translator::write_vectors(Emitter& code, bool save) {
     code.byte(n < 8 ? 0xfe : 0x7e);
     code.byte(save ? 0x7f : 0x6f);
     code.modrm(n, HostOperand{kScratch, Host::kRsp, 0,
-                             static_cast<i32>(offsetof(FpuState, zmm) + 64 * n)});
+                              static_cast<i32>(offsetof(FpuState, zmm) + 64 * n)});
   }
   if (save) {
-    mxcsr_op(3, mxcsr);                                      // STMXCSR
-    mxcsr_op(2, behind_return_address(KITE_FRAME(mxcsr)));   // LDMXCSR
-    code.byte(0xc5), code.byte(0xf8), code.byte(0x77);       // VZEROUPPER
+    mxcsr_op(3, mxcsr);                                     // STMXCSR
+    mxcsr_op(2, behind_return_address(KITE_FRAME(mxcsr)));  // LDMXCSR
+    code.byte(0xc5), code.byte(0xf8), code.byte(0x77);      // VZEROUPPER
   } else {
     mxcsr_op(2, mxcsr);
     code.mov32(behind_return_address(KITE_FRAME(vectors_absent)), 0);
@@ -111,6 +111,10 @@ void Translator::write_common_code() {
   if_vectors_present(code, common_.load_vectors);
   write_load(code);
   code.jmp(KITE_FRAME(target));
+
+  common_.stop = code.at();
+  code.mov32(kValue, 0);
+  code.jmp(common_.slow);
 
   common_.faulted = code.at();  // from the handler of signals
   code.mov(kScratch, KITE_FRAME(faulted));

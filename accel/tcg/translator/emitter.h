@@ -11,8 +11,27 @@
 namespace kite::tcg {
 
 // A general register of the host, by its number in encodings (SDM 2A table 2-2).
-enum class Host : u8 { kRax, kRcx, kRdx, kRbx, kRsp, kRbp, kRsi, kRdi, kR8, kR9, kR10, kR11, kR12, kR13, kR14, kR15 };
-constexpr unsigned number(Host reg) { return static_cast<unsigned>(reg); }
+enum class Host : u8 {
+  kRax,
+  kRcx,
+  kRdx,
+  kRbx,
+  kRsp,
+  kRbp,
+  kRsi,
+  kRdi,
+  kR8,
+  kR9,
+  kR10,
+  kR11,
+  kR12,
+  kR13,
+  kR14,
+  kR15
+};
+constexpr unsigned number(Host reg) {
+  return static_cast<unsigned>(reg);
+}
 
 // base + index * 2^scale + displacement; an index of RSP is none.
 struct HostOperand {
@@ -42,7 +61,8 @@ class Emitter {
 
   // REX with W as given, and R, X, B from the registers of a ModRM operand; left out if empty.
   void rex(bool wide, unsigned reg, unsigned index, unsigned base, bool always = false) {
-    const unsigned value = (wide ? 8u : 0u) | (reg >> 3 & 1) << 2 | (index >> 3 & 1) << 1 | (base >> 3 & 1);
+    const unsigned value =
+        (wide ? 8u : 0u) | (reg >> 3 & 1) << 2 | (index >> 3 & 1) << 1 | (base >> 3 & 1);
     if (value || always) byte(0x40 | value);
   }
   // ModRM and what follows it.

@@ -14,17 +14,19 @@ class Translator;
 
 // The host's registers in translated code. RCX belongs to the checks, because JRCXZ is the one
 // conditional branch that neither reads nor writes flags.
-inline constexpr Host kScratch = Host::kRcx;   // entries of tables
-inline constexpr Host kAddress = Host::kR14;   // linear addresses; then a spilled operand
-inline constexpr Host kValue = Host::kR13;     // numbers of sites; then a spilled operand
-inline constexpr Host kReadTable = Host::kR15; // of the running privilege and address space
+inline constexpr Host kScratch = Host::kRcx;    // entries of tables
+inline constexpr Host kAddress = Host::kR14;    // linear addresses; then a spilled operand
+inline constexpr Host kValue = Host::kR13;      // numbers of sites; then a spilled operand
+inline constexpr Host kReadTable = Host::kR15;  // of the running privilege and address space
 inline constexpr Host kFrame = Host::kRsp;
-inline constexpr Host kSpilled = Host::kRsp;   // "in the frame", in kHostOf
+inline constexpr Host kSpilled = Host::kRsp;  // "in the frame", in kHostOf
 
 inline constexpr std::array<Host, 16> kHostOf = {
     Host::kRax, Host::kR10, Host::kRdx, Host::kRbx, Host::kR11, Host::kRbp, Host::kRsi, Host::kRdi,
     Host::kR8,  Host::kR9,  kSpilled,   kSpilled,   Host::kR12, kSpilled,   kSpilled,   kSpilled};
-constexpr bool is_spilled(unsigned guest) { return kHostOf[guest] == kSpilled; }
+constexpr bool is_spilled(unsigned guest) {
+  return kHostOf[guest] == kSpilled;
+}
 
 struct Frame {
   u32 polls = 0;               // until the next look around: decremented by each poll
@@ -49,12 +51,17 @@ struct Frame {
 // On the stack behind six saved registers and a return address: a multiple of 16, and a half.
 static_assert(sizeof(Frame) % 16 == 8);
 
-#define KITE_FRAME(member) \
-  HostOperand { kFrame, Host::kRsp, 0, static_cast<i32>(offsetof(Frame, member)) }
+#define KITE_FRAME(member)                                           \
+  HostOperand {                                                      \
+    kFrame, Host::kRsp, 0, static_cast<i32>(offsetof(Frame, member)) \
+  }
 
-constexpr unsigned spill_slot(unsigned guest) { return guest < 12 ? guest - 10 : guest - 11; }
+constexpr unsigned spill_slot(unsigned guest) {
+  return guest < 12 ? guest - 10 : guest - 11;
+}
 inline HostOperand spill_place(unsigned guest) {
-  return {kFrame, Host::kRsp, 0, static_cast<i32>(offsetof(Frame, spilled) + 8 * spill_slot(guest))};
+  return {kFrame, Host::kRsp, 0,
+          static_cast<i32>(offsetof(Frame, spilled) + 8 * spill_slot(guest))};
 }
 
 }  // namespace kite::tcg

@@ -6,7 +6,8 @@ namespace {
 
 class Reader {
  public:
-  Reader(const u8* bytes, bool code64, GuestCode& code) : at_(bytes), code64_(code64), code_(code) {}
+  Reader(const u8* bytes, bool code64, GuestCode& code)
+      : at_(bytes), code64_(code64), code_(code) {}
 
   void prefixes() {
     for (;; ++at_) {

@@ -8,7 +8,8 @@ namespace kite::tcg {
 
 namespace {
 
-// The finalizer of SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators").
+// The finalizer of SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number
+// generators").
 u64 mix(u64 value) {
   value = (value ^ value >> 30) * 0xbf58'476d'1ce4'e5b9;
   value = (value ^ value >> 27) * 0x94d0'49bb'1331'11eb;

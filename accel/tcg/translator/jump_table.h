@@ -10,10 +10,10 @@
 
 namespace kite::tcg {
 
-// Looked up by translated code itself (BlockWriter::find_indirect): the entry of the address's low 16
-// bits, good if address + context + tag is 0. The context is a number that no guest can guess, of its
-// own for each address space, mode and time between two flushes; so nothing is ever cleared for
-// those, and no address that a guest makes up matches the entry of another context.
+// Looked up by translated code itself (BlockWriter::find_indirect): the entry of the address's low
+// 16 bits, good if address + context + tag is 0. The context is a number that no guest can guess,
+// of its own for each address space, mode and time between two flushes; so nothing is ever cleared
+// for those, and no address that a guest makes up matches the entry of another context.
 class JumpTable {
  public:
   struct Entry {

@@ -107,7 +107,8 @@ bool BlockWriter::choose_registers(const Insn& insn, const Row& row, const Guest
                                    Plan& plan) const {
   plan.is_memory = insn.is_memory;
   plan.counts = counts_by_cl(row);
-  plan.reg = row.encoding.modrm_reg >= 0 ? static_cast<unsigned>(row.encoding.modrm_reg) : guest.reg;
+  plan.reg =
+      row.encoding.modrm_reg >= 0 ? static_cast<unsigned>(row.encoding.modrm_reg) : guest.reg;
   plan.rm = guest.rm;
   plan.vvvv = insn.vreg / 8u;
   const bool has_rex = guest.has_rex || guest.vex;
@@ -123,7 +124,8 @@ bool BlockWriter::choose_registers(const Insn& insn, const Row& row, const Guest
       done = rename(operand, guest.rm, has_rex, plan, plan.rm);
     if (!done) return false;
   }
-  const bool extends = plan.needs_rex || guest.wide || plan.reg > 7 || (!plan.is_memory && plan.rm > 7);
+  const bool extends =
+      plan.needs_rex || guest.wide || plan.reg > 7 || (!plan.is_memory && plan.rm > 7);
   return !(plan.forbids_rex && extends);
 }
 
@@ -213,7 +215,8 @@ void BlockWriter::write_vex(const Row& row, const GuestCode& guest, const Plan& 
   const unsigned base = plan.is_memory ? number(plan.memory.base) : plan.rm;
   const bool x = plan.is_memory && index != 4 && index > 7;
   code_.byte(0xc4);
-  code_.byte((plan.reg > 7 ? 0u : 0x80u) | (x ? 0u : 0x40u) | (base > 7 ? 0u : 0x20u) | guest.vex_map);
+  code_.byte((plan.reg > 7 ? 0u : 0x80u) | (x ? 0u : 0x40u) | (base > 7 ? 0u : 0x20u) |
+             guest.vex_map);
   code_.byte((guest.vex_last & 0x87u) | (~plan.vvvv & 15) << 3);
   code_.byte(guest.opcode);
   if (row.encoding.has_modrm) write_modrm(plan);
@@ -227,7 +230,7 @@ bool BlockWriter::lea(const Insn& insn, const GuestCode& guest) {
   if (direct) {
     const bool indexed = insn.index != kNoRegister;
     const HostOperand from{kHostOf[insn.base], indexed ? kHostOf[insn.index] : Host::kRsp,
-                          static_cast<u8>(indexed ? insn.scale : 0), insn.disp};
+                           static_cast<u8>(indexed ? insn.scale : 0), insn.disp};
     insn.width == 3 ? code_.lea(kHostOf[to], from) : code_.lea32(kHostOf[to], from);
     return true;
   }

@@ -13,13 +13,13 @@ struct Site {
     // To be executed by its handler, and `target` more behind it; then code goes on at `resume`.
     kInstruction,
     kDeclined,  // the same, and it always comes here
-    kExit,         // the block is done: RIP is `target`, from the start of the page
+    kExit,      // the block is done: RIP is `target`, from the start of the page
   };
   Block* block;
   i32 target;
-  u32 resume;    // from the start of the code memory; of an exit: the displacement of its jump, or 0
-  u32 next;      // of those that jump to the same block; 0: the last
-  u16 ordinal;   // of the instruction
+  u32 resume;   // from the start of the code memory; of an exit: the displacement of its jump, or 0
+  u32 next;     // of those that jump to the same block; 0: the last
+  u16 ordinal;  // of the instruction
   Kind kind;
 };
 

@@ -23,7 +23,9 @@ constexpr unsigned kSpilledGuests[] = {10, 11, 13, 14, 15};
 u16 packed(u32 rflags) {
   return static_cast<u16>((rflags & 0xff) << 8 | (rflags & kOf ? 1 : 0));
 }
-u32 unpacked(u16 ax) { return u32{ax} >> 8 | (ax & 1 ? kOf : 0); }
+u32 unpacked(u16 ax) {
+  return u32{ax} >> 8 | (ax & 1 ? kOf : 0);
+}
 
 bool is_flat(const Segment& segment) {
   const bool writable_data = (segment.type & 0xe) == 2;
@@ -58,8 +60,8 @@ bool Translator::can_run(const Block& block) const {
   const Mode mode = block.mode;
   if (!block.kept || block.second_page || mode.single) return false;
   if (mode.code_width == 3) return true;
-  return mode.code_width == 2 && mode.protected_mode && !mode.v86 && !mode.limited && mode.stack32 &&
-         cpu_.segment_base[kCs] == 0 && is_flat(cpu_.segments[kDs]) &&
+  return mode.code_width == 2 && mode.protected_mode && !mode.v86 && !mode.limited &&
+         mode.stack32 && cpu_.segment_base[kCs] == 0 && is_flat(cpu_.segments[kDs]) &&
          is_flat(cpu_.segments[kEs]) && is_flat(cpu_.segments[kSs]);
 }
 
@@ -117,18 +119,37 @@ std::optional<BlockRunner::Ran> Translator::run(Block& block) {
     if (!translate(block)) return std::nullopt;
   }
   if (exit_) link(block);
-  if (cpu_.code->space() != context_space_ || cpu_.mode.key() != context_mode_) {
-    context_space_ = cpu_.code->space();
-    context_mode_ = cpu_.mode.key();
-    context_ = jumps_.context(context_space_, context_mode_);
-  }
+  find_context();
   if (cpu_.code->may_cache(cpu_.rip))
     jumps_.add(cpu_.rip, context_, block.code - BlockWriter::kPrologueBytes);
+  return enter(block);
+}
+
+BlockRunner::Ran Translator::enter(const Block& block) {
   const FaultSignals::Claimant claimant(this, [](void* self, const u8* pc, int) {
     return static_cast<Translator*>(self)->way_out(pc);
   });
   enter_(this, block.code);
   return ran_;
+}
+
+// The JumpTable has one entry that counts: the block's way out.
+std::optional<BlockRunner::Ran> Translator::run_alone(Block& block, u64 expected) {
+  if (!can_run(block) || (!block.code && !translate(block))) return std::nullopt;
+  find_context();
+  jumps_.add(expected, context_, executable(common_.stop));
+  alone_ = &block;
+  const Ran ran = enter(block);
+  alone_ = nullptr;
+  exit_ = 0;
+  return ran;
+}
+
+void Translator::find_context() {
+  if (cpu_.code->space() == context_space_ && cpu_.mode.key() == context_mode_) return;
+  context_space_ = cpu_.code->space();
+  context_mode_ = cpu_.mode.key();
+  context_ = jumps_.context(context_space_, context_mode_);
 }
 
 // The last run ended for want of a successor, and `target` is the block that was found.
@@ -186,7 +207,8 @@ void Translator::fill_frame(Frame& frame) {
 
 const u8* Translator::begin(Translator* self, Frame* at, const u8* code) {
   Frame& frame = *new (at) Frame;
-  frame.polls = self->cpu_.attention.load(std::memory_order_relaxed) ? 1 : kPolls;
+  const bool wanted = self->cpu_.attention.load(std::memory_order_relaxed) && !self->alone_;
+  frame.polls = wanted ? 1 : kPolls;
   frame.page = align_down(self->cpu_.rip, kPageSize);
   frame.jumps = self->jumps_.entries();
   frame.context = self->context_;
@@ -202,14 +224,22 @@ const u8* Translator::slow(Translator* self, Frame* frame, u32 site) {
   return self->slow_way(*frame, site);
 }
 
+// By the JumpTable's entry of run_alone().
+void Translator::stop(Frame& frame) {
+  cpu_.rip = frame.target;
+  if (!cpu_.code64()) cpu_.rip &= 0xffffffff;
+  ran_ = {&alone_->insns[alone_->count - 1], Flow::kLeave, false};
+}
+
 // Answers where to go on, or null: run() returns with ran_.
 const u8* Translator::slow_way(Frame& frame, u32 number) {
-  const Site site = sites_[number];
-  const Block& block = *site.block;
-  const Insn* insn = &block.insns[site.ordinal];
   for (unsigned i = 0; i < frame.spilled.size(); ++i)
     cpu_.gpr[kSpilledGuests[i]] = frame.spilled[i];
   cpu_.flags.set(unpacked(frame.flags));
+  if (number == 0) return stop(frame), nullptr;
+  const Site site = sites_[number];
+  const Block& block = *site.block;
+  const Insn* insn = &block.insns[site.ordinal];
   cpu_.gpr[kBlockRip] = frame.page + block.gpa % kPageSize;
   const bool look_around = frame.polls == 0;
   if (site.kind == Site::Kind::kExit) {
@@ -235,7 +265,7 @@ const u8* Translator::slow_way(Frame& frame, u32 number) {
     flow = insn->handler(cpu_, *insn);
   }
   if (flow == Flow::kNext) {
-    if (!cpu_.attention.load(std::memory_order_relaxed) && !block.stale &&
+    if ((alone_ || !cpu_.attention.load(std::memory_order_relaxed)) && !block.stale &&
         (cpu_.code64() || can_run(block))) {
       fill_frame(frame);
       return memory_.executable() + site.resume;
@@ -257,8 +287,9 @@ const u8* Translator::way_out(const u8* pc) {
   const u8* const first = memory_.executable();
   if (pc < first || pc >= first + used_) return nullptr;
   const auto at = static_cast<u32>(pc - first);
-  const auto found = std::lower_bound(faults_.begin(), faults_.end(), at,
-                                      [](const FaultPlace& place, u32 to) { return place.at < to; });
+  const auto found =
+      std::lower_bound(faults_.begin(), faults_.end(), at,
+                       [](const FaultPlace& place, u32 to) { return place.at < to; });
   if (found == faults_.end() || found->at != at) return nullptr;
   faulted_ = found->site;
   return executable(common_.faulted);

@@ -5,8 +5,8 @@
 // begins again. Translated code is left, into C++,
 //   * on the *slow way*: the handler of one instruction is called, and code goes on behind it;
 //   * when a block's successor is not known yet, or something wants attention: run() returns.
-// The guest's registers are in the host's between run()'s beginning and end, and in Cpu whenever C++
-// looks.
+// The guest's registers are in the host's between run()'s beginning and end, and in Cpu whenever
+// C++ looks.
 //
 // Who knows translated code by address: the blocks themselves, jumps that were linked to them, and
 // the JumpTable. All three are undone when the code cache says that a block's bytes have changed.
@@ -28,6 +28,7 @@ class Translator final : public BlockRunner {
   static Result<std::unique_ptr<Translator>> create(Cpu& cpu, std::size_t code_bytes);
 
   std::optional<Ran> run(Block& block) override;
+  std::optional<Ran> run_alone(Block& block, u64 expected) override;
   void retired(Block& block) override;
   void forget_page(u64 linear) override;
   void flush() override;
@@ -53,6 +54,9 @@ class Translator final : public BlockRunner {
   static const u8* slow(Translator* self, Frame* frame, u32 site);
   const u8* slow_way(Frame& frame, u32 site);
   void refuse_target(const Insn& branch);
+  void stop(Frame& frame);
+  void find_context();
+  Ran enter(const Block& block);
 
   void write_common_code();
   void write_save(Emitter& code);
@@ -76,6 +80,7 @@ class Translator final : public BlockRunner {
   TranslatorFigures figures_;  // but for what declined_ has
   JumpTable jumps_;
   FlatTable nothing_;
+  const Block* alone_ = nullptr;  // the one block that runs
   u32 faulted_ = 0;  // the site of the instruction that faulted on the host, until that is seen to
   u32 exit_ = 0;     // the site by which the last run ended, to be linked
   Ran ran_ = {};

@@ -38,10 +38,10 @@ bool host_has(Feature feature) {
 // Families whose instructions are native unless something about a row says no.
 bool is_native_family(std::span<const Row> (*family)()) {
   constexpr decltype(family) kNative[] = {
-      arith_rows,    logic_rows,   sse_move_rows,   sse_integer_rows, sse_float_rows,
-      sse4_rows,     crypto_rows,  sse_convert_rows, avx_crypto_rows, avx_move_rows,
-      avx_float_rows, avx_integer_rows, avx_convert_rows, fma_rows, move_rows,
-      shift_rows,    multiply_rows, bit_rows,       bmi_rows};
+      arith_rows,     logic_rows,       sse_move_rows,    sse_integer_rows, sse_float_rows,
+      sse4_rows,      crypto_rows,      sse_convert_rows, avx_crypto_rows,  avx_move_rows,
+      avx_float_rows, avx_integer_rows, avx_convert_rows, fma_rows,         move_rows,
+      shift_rows,     multiply_rows,    bit_rows,         bmi_rows};
   return std::find(std::begin(kNative), std::end(kNative), family) != std::end(kNative);
 }
 
@@ -82,13 +82,13 @@ bool is_native(const Row& row) {
 
 // Without operands, or of other families.
 bool is_native_besides(std::string_view name) {
-  return is_one_of(name, {"clc", "stc", "cmc", "lahf", "sahf", "cbw", "cwd", "vzeroupper", "vzeroall",
-                          "ldmxcsr", "stmxcsr", "vldmxcsr", "vstmxcsr"});
+  return is_one_of(name, {"clc", "stc", "cmc", "lahf", "sahf", "cbw", "cwd", "vzeroupper",
+                          "vzeroall", "ldmxcsr", "stmxcsr", "vldmxcsr", "vstmxcsr"});
 }
 
 bool is_nothing(std::string_view name) {
-  return is_one_of(name, {"nop", "prefetch", "prefetchw", "prefetchwt1", "prefetchnta", "prefetcht0",
-                          "prefetcht1", "prefetcht2"});
+  return is_one_of(name, {"nop", "prefetch", "prefetchw", "prefetchwt1", "prefetchnta",
+                          "prefetcht0", "prefetcht1", "prefetcht2"});
 }
 
 Treatment special(const Row& row) {

@@ -23,9 +23,9 @@ enum class Treatment : u8 {
   kReturn,
 };
 
-// By the number of the row. A row is native if the host's instruction is all of it: its operands are
-// general or vector registers, memory and immediates, it needs no privilege, and no two processors
-// disagree about its result.
+// By the number of the row. A row is native if the host's instruction is all of it: its operands
+// are general or vector registers, memory and immediates, it needs no privilege, and no two
+// processors disagree about its result.
 class Treatments {
  public:
   Treatments();
