@@ -13,6 +13,8 @@
 // The table is address space (32 GiB) rather than memory: the host gives pages as they are filled.
 #pragma once
 
+#include <array>
+#include <utility>
 #include <vector>
 
 #include "base/bits.h"
