@@ -34,6 +34,7 @@ Result<Exit> MovableVcpu::run(Nanos deadline) {
 // holder is not missed, since whoever moves has parked every processor.
 void MovableVcpu::kick() {
   holder().kick();
+  if (Vcpu* interpreter = interpreter_.load()) interpreter->kick();  // it ends a stay
 }
 
 void MovableVcpu::signal(Signal signal, u32 argument) {
@@ -54,7 +55,7 @@ Result<std::optional<Exit>> MovableVcpu::fall_back() {
   limits_.instructions = stay_.instructions();
   const X86State lent = holder().lend();
   X86State now = lent;
-  const Burst burst = KITE_TRY(interpreter_->execute(now, limits_));
+  const Burst burst = KITE_TRY(interpreter_.load()->execute(now, limits_));
   if (burst.instructions == 0) {
     Error error = holder().why_unable();
     error.message += "; nor does Kite's interpreter know it";

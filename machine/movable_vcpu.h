@@ -61,8 +61,8 @@ class MovableVcpu final : public Vcpu {
   Engines& engines_;
   const u32 index_;
   Clock& clock_;
-  std::string_view accelerator_;  // the holder's
-  Vcpu* interpreter_ = nullptr;   // once it was needed
+  std::string_view accelerator_;             // the holder's
+  std::atomic<Vcpu*> interpreter_{nullptr};  // once it was needed
   BurstLimits limits_;
   StayLength stay_;
   Nanos last_ = 0;  // when a fall-back ended last

@@ -76,7 +76,7 @@ void TcgVcpu::execute_following(const BurstLimits& limits, Burst& burst) {
   cpu_.lease = Cpu::Lease::kFollowing;
   while (burst.instructions < limits.instructions) {
     if (cpu_.attention.load(std::memory_order_relaxed)) {
-      if (attend_in_burst(burst)) return;
+      if (attend_in_burst(burst) || cpu_.attention & kAttendKick) return;
       if (cpu_.mode.single && instruction_breakpoint()) {
         ++burst.instructions;
         continue;

@@ -1,6 +1,8 @@
 // Instruction fall-back with an engine that knows next to nothing.
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "accel/tcg/tcg.h"
 #include "accel/x86/registers.h"
 #include "accel/x86/vectors.h"
@@ -15,13 +17,14 @@ class HelplessVcpu final : public Vcpu {
  public:
   explicit HelplessVcpu(AddressSpace& memory) : memory_(memory) {}
   Result<Exit> run(Nanos) override {
+    if (kicked_.exchange(false)) return Exit{Exit::Kind::kKicked};
     if (state_.mp_state == MpState::kHalted) return Exit{Exit::Kind::kHalted, false};
     if (memory_.read_value(state_.rip, 1) != 0xf4) return Exit{Exit::Kind::kUnable};
     state_.rip += 1;
     state_.mp_state = MpState::kHalted;
     return Exit{Exit::Kind::kHalted, false};
   }
-  void kick() override {}
+  void kick() override { kicked_ = true; }
   void signal(Signal, u32) override { ++signals; }
   X86State state() override { return state_; }
   Result<> set_state(const X86State& state) override {
@@ -34,6 +37,7 @@ class HelplessVcpu final : public Vcpu {
  private:
   AddressSpace& memory_;
   X86State state_;
+  std::atomic<bool> kicked_{false};
 };
 
 class Helpless final : public Accelerator {
@@ -109,6 +113,23 @@ TEST_F(FallBackTest, ManyInARowAreSoonOneStay) {
   EXPECT_EQ(vcpu_->fall_back_instructions(), 1 + 2 * 0x3000u);
   // On a host that is loaded the stays may be far apart, but then each is no failure either.
   EXPECT_LE(vcpu_->fall_backs(), vcpu_->fall_back_instructions());
+}
+
+// As the access does by which a guest suspends to RAM: it must not go on behind it.
+TEST_F(FallBackTest, AKickEndsAStayBehindTheInstructionThatCausedIt) {
+  struct Kicker : IoHandler {
+    explicit Kicker(std::unique_ptr<MovableVcpu>& target) : vcpu(target) {}
+    u64 read(u64, unsigned) override { return 0; }
+    void write(u64, u64, unsigned) override { vcpu->kick(); }
+    std::unique_ptr<MovableVcpu>& vcpu;
+  } kicker{vcpu_};
+  ASSERT_TRUE(ports_.map("kicker", 0x80, 1, kicker));
+  // MOV CX, 3000h; INC AX; LOOP -3; OUT 80h, AL; MOV BX, 1; HLT: the loop makes the stays long
+  const Bytes code = {0xb9, 0x00, 0x30, 0x40, 0xe2, 0xfd, 0xe6, 0x80, 0xbb, 0x01, 0x00, 0xf4};
+  EXPECT_FALSE(run(code));
+  EXPECT_EQ(failure_, "");
+  EXPECT_EQ(vcpu_->state().rip, kCode + 8);
+  EXPECT_EQ(vcpu_->state().gpr[kRbx], 0u);
 }
 
 TEST_F(FallBackTest, WithoutAnInterpreterTheEnginesSentenceIsTheError) {
