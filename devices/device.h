@@ -15,6 +15,8 @@ class Device {
   virtual std::string_view name() const = 0;
   // RESET# asserted: back to the state after construction (what a battery keeps, stays).
   virtual void reset() = 0;
+  // RESET# at the end of suspend to RAM (ACPI S3). What kept its power meanwhile keeps its state.
+  virtual void reset_after_sleep() { reset(); }
   // Saves or loads everything the guest could tell apart.
   virtual void transfer(Archive& archive) = 0;
 };

@@ -70,7 +70,7 @@ Result<AcpiTables> acpi_tables(const AcpiFacts& facts, Gpa address, u64 limit) {
     return fail(ErrorKind::kUsage,
                 "ACPI tables for {} processors take {} bytes, and {} is the most",
                 facts.cpus.size(), bytes.size(), limit);
-  return AcpiTables{std::move(bytes), address};
+  return AcpiTables{std::move(bytes), address, facs};
 }
 
 }  // namespace kite

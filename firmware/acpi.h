@@ -12,6 +12,8 @@ namespace kite {
 
 // SLP_TYP of soft-off, as the DSDT's \_S5 says it; written to the PM1 control block to power off.
 inline constexpr u8 kAcpiSleepTypeS5 = 5;
+// … of suspend to RAM, as \_S3 says it.
+inline constexpr u8 kAcpiSleepTypeS3 = 1;
 
 struct AcpiFacts {
   struct Cpu {
@@ -71,7 +73,12 @@ struct AcpiFacts {
 struct AcpiTables {
   std::vector<u8> bytes;  // to be put at the address given to acpi_tables()
   Gpa rsdp = 0;
+  Gpa facs = 0;
 };
+
+// Where the FACS has the address at which the guest wants to wake up, a double word: real mode, 0
+// is nowhere (ACPI 6.5 5.2.10, Firmware Waking Vector).
+inline constexpr u64 kFacsWakingVector = 12;
 
 // RSDP, RSDT, XSDT, FADT with FACS and DSDT, MADT, HPET and an SSDT with what a board
 // has a number of.

@@ -17,7 +17,8 @@ constexpr u8 kEventLength = 4, kControlLength = 2, kTimerLength = 4, kGpe0Length
 constexpr u8 kCenturyRegister = 0x32;  // in the RTC's RAM
 
 u32 feature_flags(const AcpiFacts& facts) {
-  u32 flags = kWbinvd | kProcC1 | kNoFixedRtcWake;
+  u32 flags = kWbinvd | kProcC1;
+  if (!facts.has_rtc) flags |= kNoFixedRtcWake;
   if (!facts.power_button) flags |= kNoPowerButton;
   if (!facts.sleep_button) flags |= kNoSleepButton;
   if (facts.pm_timer_is_32_bit) flags |= kTimer32Bit;

@@ -93,7 +93,7 @@ void link_tables(Script& script, std::span<u8> tables) {
 // address that many bytes below 0 (modulo 2^32, which 32-bit pointers are), the FACS is at 0.
 Result<AcpiFiles> acpi_files(const AcpiFacts& facts, u64 limit) {
   constexpr u64 kFirstTable = 64;
-  auto [bytes, rsdp] = KITE_TRY(acpi_tables(facts, Gpa{0} - kFirstTable, limit));
+  auto [bytes, rsdp, facs] = KITE_TRY(acpi_tables(facts, Gpa{0} - kFirstTable, limit));
   AcpiFiles files;
   files.rsdp.assign(bytes.begin(), bytes.begin() + kRsdpSize);
   files.tables.assign(bytes.begin() + kFirstTable, bytes.end());

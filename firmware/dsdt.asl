@@ -11,7 +11,9 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "KITE  ", "KITEDSDT", 0x00000001)
     Name (FPCI, 0x12345678)    // 1: there is a PCI bus
     Name (FPVP, 0x12345678)    // port of the pvpanic device, 0: none
 
-    // Soft-off. SLP_TYP is kAcpiSleepTypeS5 of firmware/acpi.h.
+    // Suspend to RAM, and soft-off. SLP_TYP is kAcpiSleepTypeS3 and kAcpiSleepTypeS5 of
+    // firmware/acpi.h.
+    Name (\_S3, Package (0x04) { One, One, Zero, Zero })
     Name (\_S5, Package (0x04) { 0x05, 0x05, Zero, Zero })
 
     Scope (\_SB)

@@ -5,6 +5,7 @@
 #include "firmware/layout.h"
 #include "firmware/mp_table.h"
 #include "firmware/smbios.h"
+#include "machine/boot/entry_state.h"
 #include "machine/boot/kernel_image.h"
 #include "machine/boot_files.h"
 
@@ -15,6 +16,7 @@ Result<Gpa> BootProgram::write_tables() {
   if (!firmware_.acpi) return Gpa{0};
   AcpiTables acpi = KITE_TRY(acpi_tables(*firmware_.acpi, layout::kAcpi, layout::kAcpiSize));
   memory_.write(layout::kAcpi, acpi.bytes);
+  facs_ = acpi.facs;
 
   SmbiosFacts smbios;
   smbios.product = config_.machine;
@@ -47,6 +49,15 @@ Result<X86State> BootProgram::load() {
   KITE_CHECK(kite::load(plan, memory_));
   description_ = plan.description;
   return plan.entry;
+}
+
+// Without a firmware Kite does what one does (ACPI 6.5 16.3.3): the tables and RAM are as they
+// were.
+Result<X86State> BootProgram::resume() {
+  if (!config_.firmware.empty()) return X86State::after_reset();
+  const u64 vector = facs_ != 0 ? memory_.read_value(facs_ + kFacsWakingVector, 4) : 0;
+  if (vector == 0 || vector >= layout::kLowHoleEnd) return load();
+  return waking_state(static_cast<u32>(vector));
 }
 
 }  // namespace kite

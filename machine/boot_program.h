@@ -26,6 +26,10 @@ class BootProgram {
   // The state in which the boot processor enters it.
   Result<X86State> load();
 
+  // The state in which the boot processor goes on behind suspend to RAM: the firmware's reset
+  // vector, or where the guest's FACS says. Nowhere: load().
+  Result<X86State> resume();
+
   // "bzImage 6.1.0, xz, 64-bit ELF"
   const std::string& description() const { return description_; }
 
@@ -38,6 +42,7 @@ class BootProgram {
   AddressSpace& memory_;
   const FixedName kernel_, initrd_;
   std::string description_;
+  Gpa facs_ = 0;
 };
 
 }  // namespace kite

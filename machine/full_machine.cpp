@@ -78,7 +78,8 @@ void FullMachine::review() {
   review_posted_.store(false);
   review_console();
   if (control_.ending()) return loop_->stop();
-  if (std::optional<std::string> source = control_.pending_reset()) reset(*source);
+  if (std::optional<std::string> source = control_.pending_reset()) return reset(*source);
+  if (control_.asleep()) sleep_or_wake();
 }
 
 void FullMachine::review_console() {
@@ -109,10 +110,28 @@ void FullMachine::restart() {
   control_.reset_begins();
   if (control_.ending()) return loop_->stop();  // it came while the vCPUs were on their way
   resets_++;
+  begin_anew(Begin::kBoot);
+}
+
+// The vCPU that asked executes nothing more; the others stop when the loop comes here.
+void FullMachine::sleep_or_wake() {
+  park_vcpus();
+  if (!control_.pending_wake()) return;
+  control_.sleep_ends();
+  static log::Limiter limiter;
+  if (limiter.allow()) log::info("the guest wakes up");
+  begin_anew(Begin::kResume);
+}
+
+// While the vCPUs are parked.
+void FullMachine::begin_anew(Begin how) {
   give_events_to(nullptr);
   interrupts_.come_back_empty();
-  chips_.reset();
-  if (Result<> entered = enter_boot_program(); !entered) {
+  if (how == Begin::kResume)
+    chips_.reset_after_sleep();
+  else
+    chips_.reset();
+  if (Result<> entered = enter_boot_program(how); !entered) {
     control_.fail(entered.error());
     return;
   }

@@ -52,7 +52,9 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
   void give_events_to(InterruptChips* chips);
   Result<> start_accelerator();
   Result<> create_processors();
-  Result<> enter_boot_program();
+  // How the guest begins: with what there is to boot, or where it went to sleep.
+  enum class Begin : bool { kBoot, kResume };
+  Result<> enter_boot_program(Begin how);
   std::string accelerator_words() const;
   // What the guest was told it has.
   const CpuModel& seen_model() const;
@@ -65,6 +67,8 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
   void review_console();
   void reset(const std::string& source);
   void restart();
+  void sleep_or_wake();
+  void begin_anew(Begin how);
   Outcome settle();
   RunControl::Ending judge();
   void fill_in(Outcome& outcome);
@@ -76,6 +80,7 @@ class FullMachine final : public Machine, private VcpuThread::Owner, private Mon
   void stop_vcpus() override;
   void continue_vcpus() override;
   void reset_machine() override;
+  bool wake_machine() override;
   void quit() override;
   bool ends() const override;
   Result<> move_to(std::string_view accelerator) override;

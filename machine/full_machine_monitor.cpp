@@ -6,6 +6,7 @@ namespace kite {
 MonitorTarget::Status FullMachine::status() {
   Status status;
   status.stopped = stopped_;
+  status.asleep = control_.asleep();
   status.board = config_.machine;
   status.accelerator = choice_.kind->name;
   status.accelerator_reason = choice_.reason;
@@ -26,7 +27,7 @@ std::vector<MonitorTarget::VcpuStatus> FullMachine::vcpus() {
   park_vcpus();
   for (std::size_t i = 0; i < vcpus_.size(); ++i) {
     const VcpuThread& thread = processors_[i]->thread();
-    list.push_back({vcpus_[i]->state(), thread.is_halted(), thread.is_dead()});
+    list.push_back({vcpus_[i]->state(), thread.is_halted(), thread.is_dead(), control_.asleep()});
   }
   resume_vcpus(false);
   return list;
@@ -46,6 +47,10 @@ void FullMachine::reset_machine() {
   restart();
 }
 
+bool FullMachine::wake_machine() {
+  return control_.request_wake();
+}
+
 void FullMachine::quit() {
   request_stop(0);
 }
@@ -58,10 +63,11 @@ void FullMachine::park_vcpus() {
   for (auto& processor : processors_) processor->thread().park();
 }
 
-// While a monitor has stopped them they stay where they are, and begin anew once they go on.
+// While a monitor has stopped them, or the guest sleeps, they stay where they are, and begin anew
+// once they go on.
 void FullMachine::resume_vcpus(bool new_state) {
   new_state_waits_ |= new_state;
-  if (stopped_) return;
+  if (stopped_ || control_.asleep()) return;
   const bool anew = std::exchange(new_state_waits_, false);
   for (auto& processor : processors_) processor->thread().resume(anew);
 }

@@ -73,7 +73,7 @@ Result<> FullMachine::build() {
   epoch_ = unix_time_now() - clock_.now();
   KITE_CHECK(build_board());
   KITE_CHECK(start_accelerator());
-  return enter_boot_program();
+  return enter_boot_program(Begin::kBoot);
 }
 
 // Whether an accelerator can make this machine is known when it has: where it has not, the next of
@@ -222,8 +222,8 @@ const CpuModel& FullMachine::seen_model() const {
   return seen != nullptr ? *seen : cpu_model_;
 }
 
-Result<> FullMachine::enter_boot_program() {
-  X86State entry = KITE_TRY(boot_.load());
+Result<> FullMachine::enter_boot_program(Begin how) {
+  X86State entry = KITE_TRY(how == Begin::kResume ? boot_.resume() : boot_.load());
   release_unused_heap();  // the kernel's file and its decompressed form
   // The TSC goes on counting from power-on, so that it and the local APIC's deadlines agree.
   entry.tsc_at = clock_.now();

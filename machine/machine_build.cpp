@@ -12,6 +12,10 @@ void ChipSet::reset() {
   for (Device* device : devices_) device->reset();
 }
 
+void ChipSet::reset_after_sleep() {
+  for (Device* device : devices_) device->reset_after_sleep();
+}
+
 ChipSet::~ChipSet() {
   while (!owned_.empty()) owned_.pop_back();
 }

@@ -46,6 +46,7 @@ class ChipSet {
     return reference;
   }
   void reset();
+  void reset_after_sleep();
   ~ChipSet();
   ChipSet() = default;
   ChipSet(const ChipSet&) = delete;

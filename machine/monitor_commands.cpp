@@ -28,6 +28,7 @@ std::string registers(MonitorTarget& target, Words words);
 std::string stop(MonitorTarget& target, Words words);
 std::string cont(MonitorTarget& target, Words words);
 std::string reset(MonitorTarget& target, Words words);
+std::string wake(MonitorTarget& target, Words words);
 std::string quit(MonitorTarget& target, Words words);
 
 constexpr std::array kCommands = {
@@ -39,6 +40,7 @@ constexpr std::array kCommands = {
     Command{"registers", "[N]", "the registers of vCPU N (default 0)", 1, registers},
     Command{"stop", "", "stop the vCPUs; the guest's clocks go on", 0, stop},
     Command{"cont", "", "let them go on", 0, cont},
+    Command{"wake", "", "wake a guest that is suspended to RAM", 0, wake},
     Command{"reset", "", "start the machine anew", 0, reset},
     Command{"quit", "", "end the run", 0, quit},
 };
@@ -54,6 +56,7 @@ std::string help(MonitorTarget&, Words) {
 std::string status(MonitorTarget& target, Words) {
   const MonitorTarget::Status now = target.status();
   const std::string_view activity = now.stopped                     ? "stopped"
+                                    : now.asleep                    ? "suspended to RAM"
                                     : now.halted_vcpus == now.vcpus ? "halted"
                                                                     : "running";
   std::string text =
@@ -90,6 +93,7 @@ std::string_view mode_of(const X86State& state) {
 
 std::string_view activity_of(const MonitorTarget::VcpuStatus& vcpu) {
   if (vcpu.state.mp_state == MpState::kWaitForSipi) return "waits for a start-up interrupt";
+  if (vcpu.asleep) return "sleeps";
   if (vcpu.dead) return "halted for good";
   if (vcpu.halted || vcpu.state.mp_state == MpState::kHalted) return "halted";
   return "runs";
@@ -155,6 +159,10 @@ std::string cont(MonitorTarget& target, Words) {
 std::string reset(MonitorTarget& target, Words) {
   target.reset_machine();
   return "the machine starts anew\n";
+}
+
+std::string wake(MonitorTarget& target, Words) {
+  return target.wake_machine() ? "the guest wakes up\n" : "the guest is not suspended to RAM\n";
 }
 
 std::string quit(MonitorTarget& target, Words) {

@@ -16,6 +16,7 @@ class MonitorTarget {
  public:
   struct Status {
     bool stopped = false;  // by stop_vcpus()
+    bool asleep = false;   // suspended to RAM
     std::string board;
     std::string accelerator;
     std::string accelerator_reason;  // one line
@@ -30,6 +31,7 @@ class MonitorTarget {
     X86State state;
     bool halted = false;  // its thread sleeps in HLT
     bool dead = false;    // … and no interrupt ends it
+    bool asleep = false;  // the machine is suspended to RAM
   };
 
   virtual ~MonitorTarget() = default;
@@ -42,6 +44,8 @@ class MonitorTarget {
   virtual void continue_vcpus() = 0;
   // Starts the machine anew, also with --no-reboot.
   virtual void reset_machine() = 0;
+  // Ends a sleep (suspend to RAM) as an alarm would; false: the guest does not sleep.
+  virtual bool wake_machine() = 0;
   // Ends the run soon, as Ctrl-a x does.
   virtual void quit() = 0;
   // Is the run about to end, by quit() or whatever else? Nothing more is to be done then.

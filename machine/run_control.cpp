@@ -34,6 +34,39 @@ void RunControl::request_reset(std::string source) {
   wake_();
 }
 
+void RunControl::request_sleep() {
+  {
+    std::lock_guard lock(mutex_);
+    asleep_ = true;
+  }
+  wake_();
+}
+
+bool RunControl::request_wake() {
+  {
+    std::lock_guard lock(mutex_);
+    if (!asleep_) return false;
+    wake_requested_ = true;
+  }
+  wake_();
+  return true;
+}
+
+bool RunControl::asleep() const {
+  std::lock_guard lock(mutex_);
+  return asleep_;
+}
+
+bool RunControl::pending_wake() const {
+  std::lock_guard lock(mutex_);
+  return wake_requested_;
+}
+
+void RunControl::sleep_ends() {
+  std::lock_guard lock(mutex_);
+  asleep_ = wake_requested_ = false;
+}
+
 std::optional<RunControl::Ending> RunControl::ending() const {
   std::lock_guard lock(mutex_);
   return ending_;
@@ -47,6 +80,7 @@ std::optional<std::string> RunControl::pending_reset() const {
 void RunControl::reset_begins() {
   std::lock_guard lock(mutex_);
   reset_source_.reset();
+  asleep_ = wake_requested_ = false;
 }
 
 }  // namespace kite

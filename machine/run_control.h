@@ -33,17 +33,25 @@ class RunControl {
   bool fail(const Error& error);
   // `source` is the chip that was asked: "port 92h".
   void request_reset(std::string source);
+  // Suspend to RAM, and its end. Without a sleep there is nothing to end: false.
+  void request_sleep();
+  bool request_wake();
 
   std::optional<Ending> ending() const;
   // The chip that was asked, until reset_begins().
   std::optional<std::string> pending_reset() const;
-  void reset_begins();
+  void reset_begins();  // ends a sleep, too
+  // From request_sleep() on, until sleep_ends().
+  bool asleep() const;
+  bool pending_wake() const;
+  void sleep_ends();
 
  private:
   std::function<void()> wake_;
   mutable std::mutex mutex_;  // guards everything below
   std::optional<Ending> ending_;
   std::optional<std::string> reset_source_;
+  bool asleep_ = false, wake_requested_ = false;
 };
 
 }  // namespace kite

@@ -55,10 +55,16 @@ void VcpuThread::resume(bool new_state) {
   std::lock_guard lock(mutex_);
   park_requested_ = false;
   if (new_state) {
-    halted_ = woken_ = hard_woken_ = false;
+    halted_ = woken_ = hard_woken_ = asleep_ = false;
     dead_.store(false);
   }
   bell_.ring();
+}
+
+void VcpuThread::fall_asleep() {
+  std::lock_guard lock(mutex_);
+  asleep_ = true;
+  vcpu_->kick();
 }
 
 void VcpuThread::stop() {
@@ -159,7 +165,7 @@ void VcpuThread::sleep(std::unique_lock<std::mutex>& lock) {
 }
 
 bool VcpuThread::runnable() const {
-  if (park_requested_) return false;
+  if (park_requested_ || asleep_) return false;
   return !halted_ || hard_woken_ || (woken_ && interruptible_);
 }
 

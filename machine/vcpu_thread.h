@@ -66,6 +66,8 @@ class VcpuThread {
   X86State parked_state() { return vcpu_->state(); }
   // Goes on; a vCPU that was given a new state is no longer halted.
   void resume(bool new_state);
+  // On the thread itself, within Vcpu::run: it executes nothing more until resume(true).
+  void fall_asleep();
   // Ends the thread and waits for it. Not on a vCPU's thread.
   void stop();
 
@@ -119,6 +121,7 @@ class VcpuThread {
   bool stopping_ = false;
   bool ended_ = false;
   bool halted_ = false;
+  bool asleep_ = false;         // by fall_asleep()
   bool interruptible_ = false;  // while halted: an interrupt ends it
   bool woken_ = false;          // a signal has come since run() was last called
   bool hard_woken_ = false;     // … and it was not just an interrupt: NMI, INIT, start-up

@@ -28,6 +28,8 @@ class HostBridge82441fx : public PciFunction {
   Segments segments();
 
   std::string_view name() const override { return "82441FX"; }
+  // RAM stays in place of the ROM: what the firmware resumes by is in it.
+  void reset_after_sleep() override {}
 
  private:
   void config_changed() override;

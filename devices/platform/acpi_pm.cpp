@@ -10,6 +10,8 @@ constexpr u16 kGblSts = 1 << 5;
 constexpr u16 kPwrbtnSts = 1 << 8;
 constexpr u16 kSlpbtnSts = 1 << 9;
 constexpr u16 kRtcSts = 1 << 10;
+constexpr u16 kWakSts = 1 << 15;
+constexpr u16 kWakeEvents = kPwrbtnSts | kSlpbtnSts | kRtcSts;
 constexpr u16 kEnableBits = kTmrSts | kGblSts | kPwrbtnSts | kSlpbtnSts | kRtcSts;
 
 // Section 4.8.3.2.1, PM1 control.
@@ -42,10 +44,12 @@ u16 with_high(u16 word, u8 high) {
 
 }  // namespace
 
-AcpiPm::AcpiPm(Line sci, Clock& clock, TimerWidth width, std::function<void(u8)> on_sleep)
+AcpiPm::AcpiPm(Line sci, Clock& clock, TimerWidth width, std::function<void(u8)> on_sleep,
+               std::function<void()> on_wake)
     : sci_(std::move(sci)),
       width_(width),
       on_sleep_(std::move(on_sleep)),
+      on_wake_(std::move(on_wake)),
       clock_(clock),
       start_(clock.now()),
       seen_(start_),
@@ -57,6 +61,18 @@ AcpiPm::AcpiPm(Line sci, Clock& clock, TimerWidth width, std::function<void(u8)>
 void AcpiPm::reset() {
   std::lock_guard lock(mutex_);
   status_ = enable_ = control_ = gpe_status_ = gpe_enable_ = 0;
+  asleep_ = false;
+  start_ = seen_ = clock_.now();
+  update(start_);
+}
+
+// Section 16.3.1: the guest asks PM1_STS what has woken it.
+void AcpiPm::reset_after_sleep() {
+  std::lock_guard lock(mutex_);
+  catch_up(clock_.now());
+  status_ = (status_ & kWakeEvents) | kWakSts;
+  enable_ = control_ = gpe_enable_ = 0;
+  asleep_ = false;
   start_ = seen_ = clock_.now();
   update(start_);
 }
@@ -72,6 +88,7 @@ void AcpiPm::transfer(Archive& archive) {
   archive.field("gpe_status", gpe_status_);
   archive.field("gpe_enable", gpe_enable_);
   archive.field("elapsed", elapsed);
+  archive.field("asleep", asleep_);
   if (archive.is_saving()) return;
   // Beyond 2^60 ns (36 years) the arithmetic below would overflow; no saved machine ran that long.
   start_ = now - (elapsed >= 0 && elapsed < (Nanos{1} << 60) ? elapsed : 0);
@@ -110,18 +127,46 @@ void AcpiPm::update(Nanos now) {
   timer_.arm(start_ + static_cast<Nanos>(nanos));
 }
 
-void AcpiPm::press(u16 button) {
-  std::lock_guard lock(mutex_);
-  status_ |= button;
-  update(clock_.now());
+void AcpiPm::happen(u16 event) {
+  bool wakes;
+  {
+    std::lock_guard lock(mutex_);
+    status_ |= event;
+    update(clock_.now());
+    wakes = wakes_now();
+  }
+  if (wakes && on_wake_) on_wake_();
+}
+
+// When the machine knows of the sleep. What has happened just before ends it at once.
+void AcpiPm::fall_asleep() {
+  bool wakes;
+  {
+    std::lock_guard lock(mutex_);
+    asleep_ = true;
+    wakes = wakes_now();
+  }
+  if (wakes && on_wake_) on_wake_();
+}
+
+// Once a sleep.
+bool AcpiPm::wakes_now() {
+  if (!asleep_ || !(status_ & enable_ & kWakeEvents)) return false;
+  asleep_ = false;
+  return true;
 }
 
 void AcpiPm::press_power_button() {
-  press(kPwrbtnSts);
+  happen(kPwrbtnSts);
 }
 
 void AcpiPm::press_sleep_button() {
-  press(kSlpbtnSts);
+  happen(kSlpbtnSts);
+}
+
+// 82371AB 7.2.1, RTC_STS: IRQ8 was asserted.
+void AcpiPm::set_rtc(bool level) {
+  if (level) happen(kRtcSts);
 }
 
 void AcpiPm::raise_gpe(unsigned number) {
@@ -182,7 +227,9 @@ void AcpiPm::write(u64 offset, u64 value, unsigned size) {
     update(now);
     sleep_type = static_cast<u8>((control_ & kSlpTyp) >> kSlpTypShift);
   }
-  if (sleep && on_sleep_) on_sleep_(sleep_type);
+  if (!sleep) return;
+  if (on_sleep_) on_sleep_(sleep_type);
+  if (sleep_type == kSuspendToRam) fall_asleep();
 }
 
 // Status bits are cleared by writing ones. SLP_EN and GBL_RLS read as 0; nobody listens to GBL_RLS.

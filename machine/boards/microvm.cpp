@@ -83,15 +83,18 @@ i64 time_of_day() {
 
 }  // namespace
 
-Result<RtcMc146818*> add_timers(MachineBuild& machine, BoardInterrupts& isa) {
+Result<RtcMc146818*> add_timers(MachineBuild& machine, BoardInterrupts& isa, AcpiPm& pm) {
   ChipSet& chips = machine.chips();
   auto& pit = chips.add<Pit8254>(machine.clock(), isa.replaceable_line(irq::kTimer));
   isa.chips.pit = &pit;
   KITE_CHECK(machine.ports("8254", address::kPit, 4, pit));
   KITE_CHECK(machine.ports("port-61h", address::kSystemControlB, 1, pit.port_61()));
 
-  auto& rtc =
-      chips.add<RtcMc146818>(isa.replaceable_line(irq::kRtc), machine.clock(), time_of_day());
+  Line irq8([isa_irq = isa.replaceable_line(irq::kRtc), &pm](bool level) {
+    isa_irq.set(level);
+    pm.set_rtc(level);
+  });
+  auto& rtc = chips.add<RtcMc146818>(std::move(irq8), machine.clock(), time_of_day());
   KITE_CHECK(machine.ports("rtc", address::kRtc, RtcMc146818::kSize, rtc));
 
   auto& hpet = chips.add<Hpet>(machine.clock(), hpet_wiring(isa));
@@ -117,10 +120,23 @@ namespace {
 // Firmware knows the PIIX4 and does not ask \_S5: 0 is soft-off there (82371AB 7.2.3, SUS_TYP).
 constexpr u8 kPiix4SoftOff = 0;
 
+static_assert(kAcpiSleepTypeS3 == AcpiPm::kSuspendToRam);
+
+// A processor that executes anything behind this OUT may do harm: it expects not to come back.
+void suspend_to_ram(RunControl& control) {
+  static log::Limiter limiter;
+  if (limiter.allow())
+    log::info("the guest suspends to RAM, until an alarm or the monitor's `wake`");
+  control.request_sleep();
+  if (VcpuThread* thread = VcpuThread::current()) thread->fall_asleep();
+}
+
 std::function<void(u8)> sleep_action(RunControl& control) {
   return [&control](u8 type) {
     if (type == kAcpiSleepTypeS5 || type == kPiix4SoftOff) {
       control.finish(OutcomeKind::kPowerOff, "the guest powered off");
+    } else if (type == kAcpiSleepTypeS3) {
+      suspend_to_ram(control);
     } else {
       static log::Limiter limiter;
       if (limiter.allow()) log::debug("acpi: sleep type {} is not one that \\_Sx names", type);
@@ -133,7 +149,8 @@ std::function<void(u8)> sleep_action(RunControl& control) {
 Result<AcpiPm*> add_power_management(MachineBuild& machine, BoardInterrupts& isa) {
   ChipSet& chips = machine.chips();
   auto& pm = chips.add<AcpiPm>(isa.line(irq::kSci), machine.clock(), AcpiPm::TimerWidth::k24,
-                               sleep_action(machine.control()));
+                               sleep_action(machine.control()),
+                               [&control = machine.control()] { control.request_wake(); });
   KITE_CHECK(machine.ports("acpi-pm", address::kAcpiPm, AcpiPm::kSize, pm));
 
   auto& port_92 = chips.add<Port92>(Line(), reset_by(machine, "port 92h"));
@@ -197,9 +214,9 @@ AcpiFacts pc_acpi_facts(MachineBuild& machine) {
 Result<> build_microvm(MachineBuild& machine) {
   machine.ram(address::kRamHoleStart);
   BoardInterrupts& isa = *KITE_TRY(add_interrupt_controllers(machine));
-  KITE_CHECK(add_timers(machine, isa));
+  AcpiPm& pm = *KITE_TRY(add_power_management(machine, isa));
+  KITE_CHECK(add_timers(machine, isa, pm));
   KITE_CHECK(add_serial_and_keyboard(machine, isa));
-  KITE_CHECK(add_power_management(machine, isa));
   KITE_CHECK(machine.ports("reset", address::kPciConfigAddress, 4,
                            add_reset_register(machine).config_address_ports()));
   KITE_CHECK(add_pvpanic(machine));

@@ -33,6 +33,21 @@ struct NobodyThere : IoHandler {
   void write(u64, u64, unsigned) override {}
 };
 
+// Tells the firmware what kind of reset it meets, as QEMU's boards do: SeaBIOS (src/resume.c) and
+// EDK II know the number.
+class ShutdownStatus : public Device {
+ public:
+  explicit ShutdownStatus(RtcMc146818& rtc) : rtc_(rtc) {}
+  std::string_view name() const override { return "shutdown_status"; }
+  void reset() override {}
+  void reset_after_sleep() override { rtc_.set_nvram(kShutdownStatus, kResume); }
+  void transfer(Archive&) override {}
+
+ private:
+  static constexpr u8 kShutdownStatus = 0x0f, kResume = 0xfe;
+  RtcMc146818& rtc_;
+};
+
 // The ROM, which ends at 4 GiB. Empty: the board has none, and RAM in its place from the start.
 Result<const HostMemory*> add_rom(MachineBuild& machine) {
   auto& rom = machine.chips().join<HostMemory>();
@@ -129,9 +144,10 @@ Result<> add_fw_cfg(MachineBuild& machine) {
 Result<> build_pc(MachineBuild& machine) {
   HostBridge82441fx& bridge = *KITE_TRY(add_memory(machine));
   BoardInterrupts& isa = *KITE_TRY(add_interrupt_controllers(machine));
-  RtcMc146818& rtc = *KITE_TRY(add_timers(machine, isa));
-  KITE_CHECK(add_serial_and_keyboard(machine, isa));
   AcpiPm& pm = *KITE_TRY(add_power_management(machine, isa));
+  RtcMc146818& rtc = *KITE_TRY(add_timers(machine, isa, pm));
+  machine.chips().add<ShutdownStatus>(rtc);
+  KITE_CHECK(add_serial_and_keyboard(machine, isa));
   KITE_CHECK(machine.ports("acpi-pm-edk2", address::kAcpiPmOfEdk2, AcpiPm::kSize, pm));
   KITE_CHECK(add_pci(machine, bridge, isa));
   KITE_CHECK(add_ide(machine, isa));

@@ -35,6 +35,13 @@ std::vector<u8> e820_file(std::span<const RamWindow> ram) {
   return file;
 }
 
+// A byte for each of S0 to S5: bit 7, there is such a state, and SLP_TYP. EDK II keeps memory for
+// S3 only where it is told of it.
+std::vector<u8> sleep_states() {
+  constexpr u8 kThere = 0x80;
+  return {kThere, 0, 0, kThere | kAcpiSleepTypeS3, 0, kThere | kAcpiSleepTypeS5};
+}
+
 // How firmware knows the option ROM that starts the kernel.
 constexpr const char* kBootRom = "genroms/linux";
 
@@ -141,6 +148,7 @@ Result<FwCfg::Contents> pc_fw_cfg(MachineBuild& machine) {
   contents.files["etc/e820"] = e820_file(machine.firmware().ram);
   contents.files["etc/sercon-port"] = number<u64>(address::kCom1);  // SeaBIOS's console
   contents.files["etc/boot-fail-wait"] = number<u32>(0xffffffff);   // do not reboot after a failure
+  contents.files["etc/system-states"] = sleep_states();
   contents.files["etc/pvpanic-port"] = number<u16>(address::kPvpanic);
   const auto kernel = KITE_TRY(read_kernel(machine));
   if (kernel) {

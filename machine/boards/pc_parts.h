@@ -13,8 +13,8 @@ namespace kite {
 
 // 8259 pair, I/O APIC and local APICs.
 Result<BoardInterrupts*> add_interrupt_controllers(MachineBuild& machine);
-// 8254 with port 61h, RTC, HPET.
-Result<RtcMc146818*> add_timers(MachineBuild& machine, BoardInterrupts& isa);
+// 8254 with port 61h, RTC, HPET. The RTC's alarm can end a sleep.
+Result<RtcMc146818*> add_timers(MachineBuild& machine, BoardInterrupts& isa, AcpiPm& pm);
 Result<> add_serial_and_keyboard(MachineBuild& machine, BoardInterrupts& isa);
 // ACPI's fixed hardware, and port 92h.
 Result<AcpiPm*> add_power_management(MachineBuild& machine, BoardInterrupts& isa);

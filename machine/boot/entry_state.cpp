@@ -39,6 +39,9 @@ u64 descriptor(const Segment& segment) {
          u64{segment.db} << 54 | u64{segment.g} << 55 | bits(segment.base, 31, 24) << 56;
 }
 
+// As firmware leaves it: MTRRs on, memory is write-back unless a range says otherwise.
+constexpr u64 kMtrrsWriteBack = 0x806;
+
 constexpr u16 kGdtSize = kBootTaskSelector + 16;  // a TSS descriptor of long mode has 16 bytes
 
 }  // namespace
@@ -63,6 +66,16 @@ std::vector<u8> identity_page_tables() {
   return tables;
 }
 
+// ACPI 6.5 5.2.10: the segment is the address's page, and IF is clear.
+X86State waking_state(u32 vector) {
+  X86State state = X86State::after_reset();
+  state.segments[kCs].selector = static_cast<u16>(vector >> 4);
+  state.segments[kCs].base = vector & ~u32{15};
+  state.rip = vector & 15;
+  state.mtrr_def_type = kMtrrsWriteBack;
+  return state;
+}
+
 X86State entry_state(EntryMode mode, u64 address) {
   X86State state;
   state.rip = address;
@@ -72,8 +85,7 @@ X86State entry_state(EntryMode mode, u64 address) {
     state.segments[kCs].type = kCodeExecuteReadAccessed;
     return state;
   }
-  // As firmware leaves it: MTRRs on, memory is write-back unless a range says otherwise.
-  state.mtrr_def_type = 0x806;
+  state.mtrr_def_type = kMtrrsWriteBack;
   state.segments.fill(flat(kBootDataSelector, kDataReadWriteAccessed));
   state.segments[kCs] = code_segment(mode);
   state.tr = task_segment();

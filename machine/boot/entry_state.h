@@ -25,4 +25,7 @@ std::vector<u8> identity_page_tables();
 // address is `address`, below 64 KiB, with CS 0.
 X86State entry_state(EntryMode mode, u64 address);
 
+// Behind suspend to RAM, at the FACS's waking vector, which lies below 1 MiB.
+X86State waking_state(u32 vector);
+
 }  // namespace kite

@@ -19,8 +19,9 @@ class AcpiPmTest : public testing::Test {
   WireProbe sci;
   ManualClock clock;
   std::vector<u8> sleeps;
+  int wakes = 0;
   AcpiPm chip{sci.line(), clock, AcpiPm::TimerWidth::k24,
-              [this](u8 sleep_type) { sleeps.push_back(sleep_type); }};
+              [this](u8 sleep_type) { sleeps.push_back(sleep_type); }, [this] { ++wakes; }};
 };
 
 TEST_F(AcpiPmTest, TheTimerCounts3579545TicksASecond) {
@@ -97,6 +98,52 @@ TEST_F(AcpiPmTest, SettingSleepEnableReportsTheSleepTypeOnce) {
 TEST_F(AcpiPmTest, SleepEnableWorksFromAByteAccess) {
   chip.write(AcpiPm::kPm1aControl + 1, 0x34, 1);
   EXPECT_EQ(sleeps, std::vector<u8>{5});
+}
+
+TEST_F(AcpiPmTest, AnAlarmThatIsEnabledEndsASleepOnce) {
+  enable(0x400);
+  chip.write(AcpiPm::kPm1aControl, 0x2400, 2);
+  EXPECT_EQ(sleeps, std::vector<u8>{1});
+  EXPECT_EQ(wakes, 0);
+  chip.set_rtc(true);
+  EXPECT_EQ(wakes, 1);
+  chip.set_rtc(false);
+  chip.set_rtc(true);
+  EXPECT_EQ(wakes, 1);
+  chip.reset_after_sleep();
+  EXPECT_EQ(status(), 0x8400) << "WAK_STS, and what it was";
+  EXPECT_EQ(chip.read(AcpiPm::kPm1aEvent + 2, 2), 0u);
+  EXPECT_FALSE(sci.level);
+  chip.write(AcpiPm::kPm1aEvent, 0x8400, 2);
+  EXPECT_EQ(status(), 0);
+}
+
+TEST_F(AcpiPmTest, AnEventThatIsNotEnabledDoesNotWake) {
+  enable(0x100);
+  chip.write(AcpiPm::kPm1aControl, 0x2400, 2);
+  chip.set_rtc(true);
+  EXPECT_EQ(wakes, 0);
+  chip.press_power_button();
+  EXPECT_EQ(wakes, 1);
+}
+
+TEST_F(AcpiPmTest, AnAlarmJustBeforeTheSleepEndsIt) {
+  enable(0x400);
+  chip.set_rtc(true);
+  EXPECT_EQ(wakes, 0);
+  chip.write(AcpiPm::kPm1aControl, 0x2400, 2);
+  EXPECT_EQ(sleeps, std::vector<u8>{1});
+  EXPECT_EQ(wakes, 1);
+}
+
+TEST_F(AcpiPmTest, OnlySuspendToRamIsASleepThatEnds) {
+  enable(0x400);
+  chip.write(AcpiPm::kPm1aControl, (5 << 10) | (1 << 13), 2);
+  chip.set_rtc(true);
+  EXPECT_EQ(wakes, 0);
+  EXPECT_TRUE(sci.level) << "awake it is an interrupt";
+  chip.reset();
+  EXPECT_EQ(status(), 0);
 }
 
 TEST_F(AcpiPmTest, ThePowerButtonInterrupts) {

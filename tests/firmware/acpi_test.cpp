@@ -240,6 +240,7 @@ TEST_F(Disassembled, TheDsdtSaysTheFacts) {
 TEST_F(Disassembled, TheDsdtHasSoftOffAndTheBoardsDevices) {
   const auto listing = disassemble(Found(two_processors()), "DSDT", "DSDT");
   EXPECT_NE(listing.find("_S5"), std::string::npos) << said_;
+  EXPECT_NE(listing.find("_S3"), std::string::npos);
   for (const auto* id : {"PNP0501", "PNP0B00", "PNP0303", "PNP0103", "QEMU0001", "PNP0C0F", "_PRT"})
     EXPECT_NE(listing.find(id), std::string::npos) << id;
 }
@@ -250,6 +251,7 @@ TEST_F(Disassembled, TheFadtAndTheMadtAreUnderstood) {
   EXPECT_NE(fadt.find("PM1A Control Block Address : 00000604"), std::string::npos) << fadt;
   EXPECT_NE(fadt.find("Hardware Reduced (V5) : 0"), std::string::npos);
   EXPECT_NE(fadt.find("Reset Register Supported (V2) : 1"), std::string::npos);
+  EXPECT_NE(fadt.find("RTC wake not in fixed reg space (V1) : 0"), std::string::npos) << fadt;
   const auto madt = disassemble(found, "APIC", "APIC");
   EXPECT_NE(madt.find("[I/O APIC]"), std::string::npos) << madt;
   EXPECT_NE(madt.find("[Interrupt Source Override]"), std::string::npos);

@@ -119,6 +119,33 @@ TEST_F(MonitorOfAMachine, StopHoldsEveryVcpuAndContLetsThemGoOn) {
       });
 }
 
+TEST_F(MonitorOfAMachine, WakeEndsASleepThatNothingElseWould) {
+  std::atomic<int> runs{0};
+  const Outcome outcome = run(
+      [&](FakeVcpu& vcpu) -> Exit {
+        ++runs;
+        if (vcpu.boots == 2) {
+          EXPECT_EQ(vcpu.in(0x600, 2), 0x8000u) << "WAK_STS";
+          vcpu.out(0xf4, 0);
+        } else if (vcpu.runs == 1) {
+          vcpu.out(0x604, 0x2400, 2);
+        }
+        return vcpu.spin();
+      },
+      [&] {
+        Client client(path_);
+        std::string status;
+        do status = client.ask("status");
+        while (status.find("suspended to RAM, up") == std::string::npos);
+        EXPECT_THAT(client.ask("cpus"), HasSubstr("sleeps"));
+        client.ask("stop");
+        client.ask("cont");
+        EXPECT_EQ(runs, 1) << "the monitor let it go on";
+        EXPECT_EQ(client.ask("wake"), "the guest wakes up\n");
+      });
+  EXPECT_EQ(outcome.kind, OutcomeKind::kExitValue) << outcome.reason;
+}
+
 TEST_F(MonitorOfAMachine, LookingAtTheVcpusDoesNotWakeOneThatIsHalted) {
   std::atomic<int> runs{0};
   run(

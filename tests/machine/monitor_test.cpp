@@ -39,6 +39,10 @@ class FakeTarget : public MonitorTarget {
     machine.stopped = false;
   }
   void reset_machine() override { told.push_back("reset"); }
+  bool wake_machine() override {
+    told.push_back("wake");
+    return std::exchange(machine.asleep, false);
+  }
   void quit() override { told.push_back("quit"); }
   Result<> move_to(std::string_view accelerator) override {
     told.push_back(fmt::format("move to {}", accelerator));
@@ -116,6 +120,17 @@ TEST_F(MonitorTest, RegistersShowsOneProcessor) {
 TEST_F(MonitorTest, WhatSteersReachesTheMachine) {
   for (std::string_view line : {"stop", "cont", "reset", "quit"}) answer(line);
   EXPECT_THAT(target.told, ElementsAre("stop", "cont", "reset", "quit"));
+}
+
+TEST_F(MonitorTest, WakeEndsASleepThatThereIs) {
+  EXPECT_EQ(answer("wake"), "the guest is not suspended to RAM\n");
+  target.machine.asleep = true;
+  target.machine.halted_vcpus = 2;
+  target.processors[0].asleep = true;
+  EXPECT_THAT(answer("status"), StartsWith("suspended to RAM, up"));
+  EXPECT_THAT(answer("cpus"), HasSubstr("vCPU 0: sleeps, rip"));
+  EXPECT_EQ(answer("wake"), "the guest wakes up\n");
+  EXPECT_THAT(answer("status"), StartsWith("halted, up"));
 }
 
 TEST_F(MonitorTest, UnknownCommandsAndSurplusWordsAreNamed) {
