@@ -31,7 +31,7 @@ ProgramRun run_until(const std::string& expected, std::vector<std::string> optio
                      const std::vector<Reply>& replies = {}) {
   constexpr int kLimit = 250;
   std::vector<std::string> words = {paths::kProgram, "run",       "--accel",
-                                    "tcg",        "--timeout", std::to_string(kLimit)};
+                                    "tcg",           "--timeout", std::to_string(kLimit)};
   if (!expected.empty()) words.insert(words.end(), {"--expect", expected});
   words.insert(words.end(), options.begin(), options.end());
   return run_program(words, kLimit + 20, replies);
@@ -166,6 +166,17 @@ TEST(SeaBiosKernel, MayBeAMultibootKernelWithItsCommandLine) {
 
 // Four times the code of SeaBIOS, in long mode: it looks for the kernel in fw_cfg itself and starts
 // it as an EFI program.
+TEST(SeaBiosKernel, SuspendsToRamAndSeaBiosWakesIt) {
+  SKIP_WITHOUT(kBios);
+  if (find_kernel(Kernel::kCloud).empty()) GTEST_SKIP() << how_to_get_kernels();
+  const ProgramRun run =
+      boot({.action = "suspend",
+            .options = {"--verbose", "--cpus", "2", "--firmware", find_guest(kBios)}});
+  EXPECT_EQ(run.status, 0) << words_of(run);
+  EXPECT_THAT(run.out, HasSubstr("back from suspend to RAM")) << words_of(run);
+  EXPECT_THAT(run.err, HasSubstr("firmware: Jump to resume vector"));
+}
+
 TEST(Ovmf, StartsAKernelAsAnEfiProgram) {
   SKIP_WITHOUT(kOvmf);
   SKIP_WITHOUT("linux-cloud/vmlinuz");

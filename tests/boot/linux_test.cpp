@@ -28,7 +28,7 @@ bool has_backend(const std::string& name) {
 
 #define SKIP_WITHOUT(kernel)                                             \
   if (find_kernel(kernel).empty()) GTEST_SKIP() << how_to_get_kernels(); \
-  if (!std::filesystem::exists(paths::kBootInit))                          \
+  if (!std::filesystem::exists(paths::kBootInit))                        \
     GTEST_SKIP() << "built without a compiler for x86-64 guests: " << paths::kBootInit;
 
 class LinuxBoot : public testing::TestWithParam<std::tuple<Kernel, std::string>> {};
@@ -143,6 +143,17 @@ TEST(LinuxOutcome, TextToFailOnEndsTheRunAtOnce) {
   SKIP_WITHOUT(Kernel::kCloud);
   const ProgramRun run = boot({.action = "spin", .options = {"--fail-on", "user space"}});
   EXPECT_EQ(run.status, 106) << words_of(run);
+}
+
+// There is no firmware: Kite itself goes on at the guest's waking vector.
+TEST(LinuxGuest, SuspendsToRamAndTheAlarmWakesBothProcessors) {
+  SKIP_WITHOUT(Kernel::kCloud);
+  const ProgramRun run = boot({.action = "suspend", .options = {"--cpus", "2"}});
+  EXPECT_EQ(run.status, 0) << words_of(run);
+  EXPECT_THAT(run.out, HasSubstr("back from suspend to RAM")) << words_of(run);
+  EXPECT_THAT(run.err, HasSubstr("the guest wakes up"));
+  for (const auto& complaint : kernel_complaints())
+    EXPECT_THAT(run.out, Not(HasSubstr(complaint))) << run.out;
 }
 
 TEST(LinuxGuest, SeesTheMemoryItWasGiven) {
