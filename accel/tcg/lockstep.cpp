@@ -24,6 +24,13 @@ bool only_once(const Row& row, bool is_branch) {
   return std::ranges::find(kNames, row.name) != std::end(kNames);
 }
 
+bool is_integer(std::span<const Row> (*family)()) {
+  for (auto integer : {arith_rows, logic_rows, move_rows, shift_rows, multiply_rows, bit_rows,
+                       bmi_rows, branch_rows, stack_rows, string_rows})
+    if (family == integer) return true;
+  return false;
+}
+
 bool is_repeated_string(const Insn& insn) {
   const Row* row = Decoder::row_of(insn);
   return row && row->attributes.has(string) && insn.rep;
@@ -37,7 +44,10 @@ Lockstep::Lockstep(Cpu& cpu) : cpu_(cpu) {
            KITE_FAMILIES(KITE_NAME)
 #undef KITE_NAME
        })
-    for (const Row& row : family()) only_once_.push_back(only_once(row, family == &branch_rows));
+    for (const Row& row : family()) {
+      only_once_.push_back(only_once(row, family == &branch_rows));
+      is_integer_.push_back(is_integer(family));
+    }
   cpu_.lockstep = this;
   cpu_.code->flush();
   cpu_.select_tables();
@@ -77,18 +87,29 @@ BlockRunner::Ran Lockstep::run(Block& block) {
   return ran;
 }
 
+// Blocks of integer code only now and then.
+bool Lockstep::needs_fpu(const Block& block) const {
+  constexpr u64 kNowAndThen = 16;
+  const auto integer = [this](const Insn& insn) {
+    return insn.row != kNoRow && is_integer_[insn.row];
+  };
+  return count_.blocks % kNowAndThen == 0 ||
+         !std::all_of(block.insns, block.insns + block.count, integer);
+}
+
 BlockRunner::Ran Lockstep::run_twice(Block& block) {
-  before_.take(cpu_);
+  with_fpu_ = needs_fpu(block);
+  before_.take(cpu_, with_fpu_);
   log_.begin();
   const Ran first = by_handlers(block.insns);
   log_.end();
   const bool interrupted = is_repeated_string(*first.last) && first.flow == Flow::kLeave &&
                            cpu_.rip == cpu_.this_rip(*first.last);
   if (!log_.repeatable() || block.stale || interrupted) return ++count_.devices, first;
-  after_.take(cpu_);
+  after_.take(cpu_, with_fpu_);
   log_.keep();
   log_.undo();
-  before_.restore(cpu_);
+  before_.restore(cpu_, with_fpu_);
   const std::optional<Ran> second = by_translator(block, first);
   if (!second) return ++count_.declined, take_handlers(first);
   if (!same(block, first, *second)) return explain(block, first, *second);
@@ -113,7 +134,7 @@ bool Lockstep::same_registers(u32 undefined_flags) const {
   return std::equal(cpu_.gpr.begin(), cpu_.gpr.begin() + 16, after_.gpr.begin()) && flags == 0 &&
          ((after_.system_flags ^ cpu_.system_flags) & ~rflags::kRf) == 0 &&
          after_.cr2 == cpu_.cr2 && after_.segment_base == cpu_.segment_base &&
-         after_.segments == cpu_.segments && after_.fpu == cpu_.fpu;
+         after_.segments == cpu_.segments && (!with_fpu_ || after_.fpu == cpu_.fpu);
 }
 
 bool Lockstep::same(const Block& block, const Ran& first, const Ran& second) {
@@ -131,7 +152,7 @@ bool Lockstep::same(const Block& block, const Ran& first, const Ran& second) {
 
 BlockRunner::Ran Lockstep::take_handlers(const Ran& first) {
   log_.redo();
-  after_.restore(cpu_);
+  after_.restore(cpu_, with_fpu_);
   return first;
 }
 
@@ -150,11 +171,11 @@ void Lockstep::report(const Block& block, const Ran& first, const Ran& second,
 
 // Undefined flags that were used, stores of others, or a bug.
 BlockRunner::Ran Lockstep::explain(const Block& block, const Ran& first, const Ran& second) {
-  translated_.take(cpu_);
+  translated_.take(cpu_, with_fpu_);
   if (undefined_flags(block, *first.last).used) return ++count_.undefined, take_handlers(first);
   const std::string memory = log_.differences();
   log_.undo();
-  before_.restore(cpu_);
+  before_.restore(cpu_, with_fpu_);
   const Ran third = by_handlers(block.insns);
   const bool raced = third.flow != first.flow || third.last != first.last ||
                      (third.flow == Flow::kLeave && cpu_.rip != after_.rip) || !same_registers(0) ||

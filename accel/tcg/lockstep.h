@@ -47,6 +47,7 @@ class Lockstep {
  private:
   using Ran = BlockRunner::Ran;
 
+  bool needs_fpu(const Block& block) const;
   Ran run_twice(Block& block);
   Ran by_handlers(const Insn* insn);
   std::optional<Ran> by_translator(Block& block, const Ran& first);
@@ -59,7 +60,8 @@ class Lockstep {
 
   Cpu& cpu_;
   StoreLog log_;
-  std::vector<bool> only_once_;  // by row
+  std::vector<bool> only_once_, is_integer_;  // by row
+  bool with_fpu_ = false;  // the running block may change Cpu::fpu, or it is looked at anyway
   LockstepRegisters before_, after_, translated_;
   u64 random_ = 0x2545'f491'4f6c'dd1d;
   std::optional<Error> failure_;

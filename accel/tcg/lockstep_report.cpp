@@ -8,7 +8,7 @@
 
 namespace kite::tcg {
 
-void LockstepRegisters::take(const Cpu& cpu) {
+void LockstepRegisters::take(const Cpu& cpu, bool with_fpu) {
   gpr = cpu.gpr;
   flags = cpu.flags;
   system_flags = cpu.system_flags;
@@ -17,13 +17,13 @@ void LockstepRegisters::take(const Cpu& cpu) {
   repeat_rip = cpu.repeat_rip;
   segments = cpu.segments;
   segment_base = cpu.segment_base;
-  fpu = cpu.fpu;
+  if (with_fpu) fpu = cpu.fpu;
   fault = cpu.fault;
 }
 
-void LockstepRegisters::restore(Cpu& cpu) const {
+void LockstepRegisters::restore(Cpu& cpu, bool with_fpu) const {
   const u64 changed = cpu.system_flags ^ system_flags;
-  if (cpu.fpu.pkru != fpu.pkru) cpu.write_pkru(fpu.pkru);
+  if (with_fpu && cpu.fpu.pkru != fpu.pkru) cpu.write_pkru(fpu.pkru);
   cpu.gpr = gpr;
   cpu.flags = flags;
   cpu.system_flags = system_flags;
@@ -32,7 +32,7 @@ void LockstepRegisters::restore(Cpu& cpu) const {
   cpu.repeat_rip = repeat_rip;
   cpu.segments = segments;
   cpu.segment_base = segment_base;
-  cpu.fpu = fpu;
+  if (with_fpu) cpu.fpu = fpu;
   cpu.fault = fault;
   if (changed & rflags::kAc) cpu.select_tables();
 }

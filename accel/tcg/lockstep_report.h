@@ -17,8 +17,9 @@ struct LockstepRegisters {
   FpuState fpu;
   Fault fault;
 
-  void take(const Cpu& cpu);
-  void restore(Cpu& cpu) const;
+  // `with_fpu`: `fpu` too, which is most of the work.
+  void take(const Cpu& cpu, bool with_fpu);
+  void restore(Cpu& cpu, bool with_fpu) const;
 };
 
 // Bits of RFLAGS, by the rows of a block's instructions up to `last`.
