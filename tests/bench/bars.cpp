@@ -25,6 +25,10 @@ std::string line(double x, double from, double to, const char* colour) {
   return fmt::format("<path d='M{:.1f} {:.1f}V{:.1f}' stroke='{}'/>\n", x, from, to, colour);
 }
 
+std::string in_words(double value) {
+  return value < 100 ? fmt::format("{:.3g}", value) : fmt::format("{:.0f}", value);
+}
+
 // From 0.5, so that a value of 1 has a bar, to the power of ten above the largest.
 class Scale {
  public:
@@ -53,8 +57,7 @@ std::string bars_of(const Bars::Row& row, double y, const Scale& scale) {
   for (std::size_t i = 0; i < row.values.size(); ++i, at += kBar) {
     const double length = row.values[i] > 0 ? scale.length(row.values[i]) : 0;
     all += box(kLeft, at, length, kBar - 1, kColours[i % std::size(kColours)]);
-    if (length > 0)
-      all += text(kLeft + length + 4, at + kBar, "start", fmt::format("{:.3g}", row.values[i]));
+    if (length > 0) all += text(kLeft + length + 4, at + kBar, "start", in_words(row.values[i]));
   }
   if (row.goal > 0) all += line(kLeft + scale.length(row.goal), y - 3, at + 2, "#c00");
   return all;
@@ -85,7 +88,7 @@ std::string to_svg(const Bars& bars) {
   all += text(kLeft, 18, "start", bars.title) + legend(bars);
   double value = 1;
   for (int power = 0; power <= static_cast<int>(scale.decades()); ++power, value *= 10) {
-    all += line(kLeft + scale.length(value), kTop - 6, bottom, "#ccc");
+    all += line(kLeft + scale.length(value), kTop - 6, bottom, power ? "#ccc" : "#666");
     all += text(kLeft + scale.length(value), bottom + 14, "middle", fmt::format("{:.0f}", value));
   }
   double y = kTop;

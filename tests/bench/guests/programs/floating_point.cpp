@@ -25,7 +25,7 @@ void fill(std::span<double> numbers) {
 
 // ---- SSE2: a product of matrices ----
 
-constexpr std::size_t kSide = 64;
+constexpr std::size_t kSide = 48;
 alignas(32) std::array<double, kSide * kSide> left, right, product;
 
 uint64_t multiply() {
@@ -89,7 +89,7 @@ void attract(Body& a, Body& b) {
   b.vx += dx * a.mass * force, b.vy += dy * a.mass * force, b.vz += dz * a.mass * force;
 }
 
-constexpr int kSteps = 1000;
+constexpr int kSteps = 500;
 
 uint64_t bodies() {
   std::array<Body, 4> all = {{{0, 0, 0, 0, 0, 0, 40},
@@ -109,7 +109,7 @@ uint64_t bodies() {
 
 // ---- the C library: it has several variants, by CPUID, which differ in the last digit ----
 
-constexpr int kCalls = 4000;
+constexpr int kCalls = 1000;
 
 uint64_t sine_and_exponential() {
   uint64_t digest = kDigest;
@@ -123,7 +123,7 @@ uint64_t sine_and_exponential() {
 
 // ---- x87: the continued fraction of tan(x), and roots ----
 
-constexpr int kTerms = 20'000;
+constexpr int kTerms = 2000;
 
 uint64_t x87() {
   long double sum = 0;
@@ -138,7 +138,7 @@ uint64_t x87() {
 }
 
 constexpr Program kVectors[] = {
-    {"SSE2 matrix product", "64 x 64", 1, nullptr, multiply, check_product},
+    {"SSE2 matrix product", "48 x 48", 1, nullptr, multiply, check_product},
     {"AVX2 and FMA stream", "3 x 64 KB", 1, have_fma, stream, check_stream},
 };
 constexpr Program kScalars[] = {

@@ -11,7 +11,7 @@ using std::uint32_t, std::uint64_t, std::uint8_t;
 // ---- sort ----
 
 uint64_t sort() {
-  static std::array<uint32_t, 16'384> numbers;
+  static std::array<uint32_t, 8192> numbers;
   Random random;
   for (uint32_t& number : numbers) number = static_cast<uint32_t>(random.next());
   std::sort(numbers.begin(), numbers.end());
@@ -47,7 +47,7 @@ uint64_t depth_of(const Node* node, uint32_t key) {
 }
 
 uint64_t tree() {
-  static std::array<Node, 4096> nodes;
+  static std::array<Node, 2048> nodes;
   Random random;
   Node* root = nullptr;
   for (Node& node : nodes) {
@@ -65,7 +65,7 @@ uint64_t tree() {
 
 // ---- LZ: what LZ77 finds in a text of repeated words, and back ----
 
-constexpr std::size_t kText = 32'768, kShortest = 4, kLongest = 255;
+constexpr std::size_t kText = 16'384, kShortest = 4, kLongest = 255;
 std::array<uint8_t, kText + 8> text, unpacked;
 std::array<uint8_t, 2 * kText> packed;
 
@@ -159,7 +159,7 @@ constexpr uint8_t kCollatz[] = {
     kLoad, kX, kHalve, kStore, kX, kJump, 8, kEnd,       // 27 x = x / 2
     kLoad, kX, kPush, 3, kMul, kPush, 1, kAdd, kStore, kX, kJump, 8,  // 35 else x = 3 x + 1
     kLoad, kN, kPush, 1, kAdd, kStore, kN,               // 47 ++n
-    kLoad, kN, kPush, 120, kLess, kJumpIf, 4,            // 54 while n < 120
+    kLoad, kN, kPush, 60, kLess, kJumpIf, 4,            // 54 while n < 60
     kEnd};
 // clang-format on
 
@@ -256,7 +256,7 @@ void compress(Hash& hash, const uint8_t* block) {
   for (int i = 0; i < 8; ++i) hash[i] += more[i];
 }
 
-constexpr std::size_t kMessage = 65'536;
+constexpr std::size_t kMessage = 8192;
 
 uint64_t sha256() {
   static std::array<uint8_t, kMessage> message;
@@ -277,18 +277,18 @@ uint64_t sha256() {
 }
 
 uint64_t fibonacci() {
-  unsigned n = 24;
+  unsigned n = 22;
   asm volatile("" : "+r"(n));
   return fib(n);
 }
 
 constexpr Program kPrograms[] = {
-    {"sort", "16384 numbers", 1, nullptr, sort, nullptr},
-    {"tree", "4096 nodes", 1, nullptr, tree, nullptr},
-    {"LZ", "32 KB, there and back", 1, nullptr, lz, nullptr},
+    {"sort", "8192 numbers", 1, nullptr, sort, nullptr},
+    {"tree", "2048 nodes", 1, nullptr, tree, nullptr},
+    {"LZ", "16 KB, there and back", 1, nullptr, lz, nullptr},
     {"bytecode", "program", 1, nullptr, bytecode, nullptr},
     {"SHA-256 in C++", "KB", kMessage / 1024.0, nullptr, sha256, nullptr},
-    {"recursive fib", "fib(24)", 1, nullptr, fibonacci, nullptr},
+    {"recursive fib", "fib(22)", 1, nullptr, fibonacci, nullptr},
 };
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace {
 
 using std::uint64_t;
 
-constexpr int kCalls = 500, kTurns = 100, kPages = 256, kForks = 4;
+constexpr int kCalls = 100, kTurns = 10, kPages = 32, kForks = 1;
 constexpr std::size_t kPage = 4096, kZeroes = 65'536;
 
 struct Pipe {

@@ -20,8 +20,8 @@ namespace programs {
 namespace {
 
 // Seconds. Short batches, so that some fit between other work's time slices.
-constexpr double kBatch = 0.01, kAll = 0.3;
-constexpr int kFewest = 3;
+constexpr double kBatch = 0.002, kAll = 0.3;
+constexpr int kFewest = 15;
 
 double now() {
   timespec time;
