@@ -5,7 +5,8 @@ namespace kite::tcg {
 
 bool BlockWriter::can_address(const Insn& insn) const {
   if (insn.address_width == 1) return false;
-  if (!code64_) return insn.segment < kFs;  // the others are flat, or nothing here is run
+  // The others are flat, or nothing here is run; but CS cannot be written to, nor always be read.
+  if (!code64_) return insn.segment < kFs && insn.segment != kCs;
   if (insn.base == kBlockRip) {
     const i64 from_page = i64{insn.disp} + offset_;
     return insn.address_kind == AddressKind::kSimple && from_page == static_cast<i32>(from_page);

@@ -3,6 +3,7 @@
 
 #include "accel/tcg/tcg.h"
 #include "accel/x86/registers.h"
+#include "accel/x86/vectors.h"
 #include "memory/backend.h"
 
 namespace kite {
@@ -37,17 +38,19 @@ class Machine {
     return state;
   }
 
-  // Runs `code` from `state` to the HLT behind it, often enough to be translated.
-  X86State run(std::vector<u8> code, const X86State& state) {
-    code.push_back(0xf4);
+  // Runs `code` four times from `state` on, so that it is translated. It keeps RDI.
+  X86State run(std::vector<u8> code, X86State state) {
+    state.gpr[kRdi] = 4;
+    const auto back = static_cast<u8>(-static_cast<int>(code.size()) - 4);
+    for (u8 byte : {0xff, 0xcf, 0x75, int{back}, 0xf4}) code.push_back(byte);  // DEC EDI; JNZ; HLT
     space_.write(kCode, code);
-    for (int i = 0; i < 3; ++i) {
-      EXPECT_TRUE(vcpu_->set_state(state));
-      const auto exit = vcpu_->run(kNever);
-      EXPECT_TRUE(exit && exit->kind == Exit::Kind::kHalted);
-    }
+    EXPECT_TRUE(vcpu_->set_state(state));
+    EXPECT_EQ(vcpu_->run(kNever)->kind, Exit::Kind::kHalted);
     return vcpu_->state();
   }
+
+  void put(Gpa at, u64 value) { space_.write_value(at, value, 8); }
+  void put(Gpa at, const std::vector<u8>& bytes) { space_.write(at, bytes); }
 
  private:
   AddressSpace space_;
@@ -64,10 +67,32 @@ TEST(TranslatedCode, F3BeforeBsfIsIgnoredByAModelWithoutTzcnt) {
   state.gpr[kRbx] = 0;
   state.gpr[kRax] = 0x1234;
   const std::vector<u8> code = {0xf3, 0x48, 0x0f, 0xbc, 0xc3};  // TZCNT RAX, RBX: here BSF
-  const X86State after = Machine("x86-64-v2", true).run(code, state);
-  EXPECT_EQ(after.gpr[kRax], 0x1234u);
-  EXPECT_TRUE(after.rflags & 0x40);
+  EXPECT_EQ(Machine("x86-64-v2", true).run(code, state).gpr[kRax], 0x1234u);
   EXPECT_EQ(Machine("max", true).run(code, state).gpr[kRax], 64u);
+}
+
+TEST(TranslatedCode, CodeSegmentsCannotBeWrittenTo) {
+  constexpr Gpa kGdt = 0x6000, kIdt = 0x7000, kHandler = 0x8000;
+  Machine machine("max", true);
+  machine.put(kGdt + 8, 0x00cf9b000000ffff);
+  machine.put(kGdt + 16, 0x00cf93000000ffff);
+  machine.put(kIdt + kGeneralProtection * 8, kHandler | 8u << 16 | u64{0x8e00} << 32);
+  // INC EDX; POP EAX; ADD DWORD PTR [ESP], 3; IRET
+  machine.put(kHandler, std::vector<u8>{0x42, 0x58, 0x83, 0x04, 0x24, 0x03, 0xcf});
+  X86State state = X86State::after_reset();
+  state.cr0 = cr0::kPe | cr0::kEt;
+  for (Segment& segment : state.segments)
+    segment = {.selector = 16, .limit = 0xffffffff, .type = 3, .db = true, .g = true};
+  state.segments[kCs].selector = 8;
+  state.segments[kCs].type = 11;
+  state.gdtr = {kGdt, 23};
+  state.idtr = {kIdt, 0x7ff};
+  state.gpr[kRsp] = 0x9000;
+  state.gpr[kRbx] = 0x5000;
+  state.gpr[kRdx] = 0;
+  state.rip = kCode;
+  // MOV [EBX], EAX; MOV CS:[EBX], EAX
+  EXPECT_EQ(machine.run({0x89, 0x03, 0x2e, 0x89, 0x03}, state).gpr[kRdx], 4u);
 }
 
 }  // namespace
