@@ -12,6 +12,7 @@ class Target : public kite::MonitorTarget {
   void stop_vcpus() override { status_.stopped = true; }
   void continue_vcpus() override { status_.stopped = false; }
   void reset_machine() override { ++status_.resets; }
+  bool wake_machine() override { return !status_.stopped; }
   void quit() override {}
   kite::Result<> move_to(std::string_view name) override {
     status_.accelerator = name;
@@ -26,9 +27,10 @@ bool is_text(char letter) {
   return letter == '\n' || letter == '\b' || (letter >= 0x20 && letter < 0x7f);
 }
 
-constexpr std::string_view kPieces[] = {
-    "help", "status", "accel ", "cpus", "registers ", "stop",     "cont", "reset",    "quit",
-    "tcg",  "kvm",    "0\n",    "\r\n", "\n",         "\x7f\x15", " ",    "\xff\xfb", "\xe2\x82"};
+constexpr std::string_view kPieces[] = {"help",     "status", "accel ",   "cpus",    "registers ",
+                                        "stop",     "cont",   "reset",    "quit",    "wake",
+                                        "tcg",      "kvm",    "0\n",      "\r\n",    "\n",
+                                        "\x7f\x15", " ",      "\xff\xfb", "\xe2\x82"};
 
 }  // namespace
 
