@@ -118,7 +118,7 @@ void Translator::write_common_code() {
 
   common_.faulted = code.at();  // from the handler of signals
   code.mov(kScratch, KITE_FRAME(faulted));
-  code.mov32(kValue, {kScratch});
+  code.mov32(kValue, HostOperand{kScratch});
   code.jmp(common_.slow);
 
   const u8* const enter = code.at();

@@ -12,8 +12,6 @@ namespace {
 
 // Between two looks at what others ask of this processor.
 constexpr u32 kPolls = 1024;
-// By handlers, before a block is translated: much of what boots a kernel runs once.
-constexpr u8 kRunsBefore = 1;
 // One in so many is timed, and stands for the others.
 constexpr unsigned kBlocksPerTiming = 16;
 
@@ -115,7 +113,7 @@ void Translator::add_to(TranslatorFigures& figures) const {
 std::optional<BlockRunner::Ran> Translator::run(Block& block) {
   if (!can_run(block)) return exit_ = 0, std::nullopt;
   if (!block.code) {
-    if (block.runs < kRunsBefore) return ++block.runs, exit_ = 0, std::nullopt;
+    if (block.runs < runs_before) return ++block.runs, exit_ = 0, std::nullopt;
     if (!translate(block)) return std::nullopt;
   }
   if (exit_) link(block);

@@ -27,6 +27,10 @@ class Translator final : public BlockRunner {
   // `code_bytes`: of memory for translated code.
   static Result<std::unique_ptr<Translator>> create(Cpu& cpu, std::size_t code_bytes);
 
+  // By handlers, before a block is translated: much of what boots a kernel runs once. Tests whose
+  // code does set 0.
+  static inline u8 runs_before = 1;
+
   std::optional<Ran> run(Block& block) override;
   std::optional<Ran> run_alone(Block& block, u64 expected) override;
   void retired(Block& block) override;
