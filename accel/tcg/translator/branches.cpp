@@ -123,6 +123,7 @@ bool BlockWriter::jump_indirect(const Insn& insn) {
   return true;
 }
 
+// The store comes last: it may replace the word that the target was read from.
 bool BlockWriter::call_indirect(const Insn& insn) {
   if (!has_usual_width(insn)) return false;
   if (insn.is_memory && !can_address(insn)) return false;
@@ -134,14 +135,15 @@ bool BlockWriter::call_indirect(const Insn& insn) {
   island_if_needed();
   branch_target(insn, here);
   island_if_needed();
+  find_indirect(here);
+  code_.mov(KITE_FRAME(pushed), kValue);
+  island_if_needed();
   lea_sized(kAddress, {rsp, Host::kRsp, 0, -size});
   check(kAddress, stack_bytes(), true, here);
   return_address(insn, kValue);
   may_fault(here);
   mov_sized({kAddress, kScratch}, kValue);
-  code_.mov(kAddress, KITE_FRAME(target));
-  island_if_needed();
-  find_indirect(here);
+  code_.mov(kValue, KITE_FRAME(pushed));
   lea_sized(rsp, {rsp, Host::kRsp, 0, -size});
   jump_to_found();
   return true;

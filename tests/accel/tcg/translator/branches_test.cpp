@@ -1,0 +1,150 @@
+// Where translated code goes on: targets that are no addresses, code that is somewhere else by now,
+// code that was forgotten.
+#include "tests/accel/tcg/translator/translated_modes.h"
+
+namespace kite {
+namespace {
+
+constexpr u64 kNowhere = 0x800000000000;  // not canonical
+
+class TranslatedBranches : public TranslatedModes {
+ protected:
+  TranslatedBranches() { enter_long_mode(); }
+
+  // The last page below the hole of addresses that are not canonical is kOther.
+  static constexpr u64 kLastPage = kNowhere - kPageSize;
+  void map_last_page() {
+    put64(0x50000 + 255 * 8, 0x54000 | 7);
+    put64(0x54000 + 511 * 8, 0x55000 | 7);
+    put64(0x55000 + 511 * 8, 0x56000 | 7);
+    put64(0x56000 + 511 * 8, kOther | 7);
+  }
+  X86State run_at_last_page(const Bytes& code) {
+    map_last_page();
+    space_.write(kOther, code);
+    state_.rip = kLastPage;
+    return resume();
+  }
+};
+
+TEST_F(TranslatedBranches, AJumpToNowhereFaultsAtTheJump) {
+  gpr(kRax) = kNowhere;
+  expect_general_protection_at(run({0xff, 0xe0}), kCode);  // jmp rax
+}
+
+TEST_F(TranslatedBranches, ACallToNowhereLeavesRsp) {
+  gpr(kRax) = kNowhere;
+  expect_general_protection_at(run({0xff, 0xd0}), kCode);  // call rax
+  put64(kData, kNowhere);
+  gpr(kRbx) = kData;
+  expect_general_protection_at(run({0xff, 0x13}), kCode);  // call [rbx]
+}
+
+TEST_F(TranslatedBranches, AReturnToNowhereLeavesRsp) {
+  put64(kStack, kNowhere);
+  expect_general_protection_at(run({0xc3}), kCode);
+  expect_general_protection_at(run({0xc2, 0x10, 0x00}), kCode);
+}
+
+TEST_F(TranslatedBranches, ADirectJumpOverTheCanonicalBoundaryFaultsAtTheJump) {
+  expect_general_protection_at(run_at_last_page({0xe9, 0x00, 0x10, 0, 0}), kLastPage);
+}
+
+TEST_F(TranslatedBranches, ADirectCallOverTheCanonicalBoundaryLeavesRsp) {
+  expect_general_protection_at(run_at_last_page({0xe8, 0x00, 0x10, 0, 0}), kLastPage);
+}
+
+TEST_F(TranslatedBranches, ATakenBranchOverTheCanonicalBoundaryFaultsAtTheBranch) {
+  state_.rflags |= rflags::kZf;
+  expect_general_protection_at(run_at_last_page({0x0f, 0x84, 0x00, 0x10, 0, 0}), kLastPage);
+}
+
+// The target is read before the return address is stored where it stood.
+TEST_F(TranslatedBranches, ACallThroughTheWordItsReturnAddressReplaces) {
+  put64(kStack - 8, kOther);
+  put8(kOther, kHlt);
+  const X86State after = run({0xff, 0x54, 0x24, 0xf8});  // call [rsp - 8]
+  EXPECT_EQ(after.rip, kOther + 1);
+  EXPECT_EQ(after.gpr[kRsp], kStack - 8);
+  EXPECT_EQ(get64(kStack - 8), kCode + 4);
+}
+
+TEST_F(TranslatedBranches, ACallThroughRspAndAPushOfRspTakeTheOldOne) {
+  put8(kStack, kHlt);
+  X86State after = run({0xff, 0xd4});  // call rsp
+  EXPECT_EQ(after.rip, kStack + 1);
+  after = run({0x54, 0x5c, 0x54, 0xff, 0x34, 0x24});  // push rsp; pop rsp; push rsp; push [rsp]
+  EXPECT_EQ(after.gpr[kRsp], kStack - 16);
+  EXPECT_EQ(get64(kStack - 16), kStack);
+}
+
+TEST_F(TranslatedBranches, CodeWhosePageMovesIsNotFoundAgainBehindInvlpg) {
+  constexpr u64 kPage = 0x70000;
+  map_small(kPage, kOther | 7);
+  space_.write(kOther, Bytes{0xff, 0xc0, 0xc3});       // inc eax; ret
+  space_.write(kData, Bytes{0x83, 0xc0, 0x10, 0xc3});  // add eax, 10h; ret
+  gpr(kRbx) = kPage;
+  gpr(kRsi) = 0x53000 + kPage / 0x1000 * 8;
+  gpr(kRdi) = kData | 7;
+  const X86State after = run({
+      0xff,
+      0xd3,
+      0xff,
+      0xd3,
+      0xff,
+      0xd3,  // call rbx, three times
+      0x48,
+      0x89,
+      0x3e,  // mov [rsi], rdi
+      0x0f,
+      0x01,
+      0x3b,  // invlpg [rbx]
+      0xff,
+      0xd3,
+  });
+  EXPECT_EQ(after.gpr[kRax], 0x13u);
+}
+
+// A loop over more blocks than a small cache holds: each round forgets them.
+TEST_F(TranslatedBranches, AProgramIsLargerThanTheCodeCache) {
+  constexpr Gpa kProgram = 0x100000;
+  constexpr unsigned kBlocks = 40'000;
+  vcpu_.reset();
+  accelerator_.reset();
+  AcceleratorConfig config{space_, ports_, clock_, model_};
+  config.options.code_cache_bytes = MiB;
+  accelerator_ = *tcg_kind().create(config);
+  vcpu_ = *accelerator_->create_vcpu({});
+  Bytes code;
+  for (unsigned i = 0; i < kBlocks; ++i)
+    for (u8 byte : {0xff, 0xc0, 0xeb, 0x00}) code.push_back(byte);  // inc eax; jmp $ + 2
+  for (u8 byte : {0xff, 0xc9, 0x74, 0x02, 0xff, 0xe3, 0xf4})        // dec ecx; jz; jmp rbx; hlt
+    code.push_back(byte);
+  space_.write(kProgram, code);
+  gpr(kRcx) = 3;
+  gpr(kRbx) = state_.rip = kProgram;
+  EXPECT_EQ(resume().gpr[kRax], 3 * kBlocks);
+}
+
+TEST_F(TranslatedBranches, EveryLoopEndsAtTheDeadline) {
+  put64(kStack, kCode);
+  put64(kStack - 8, kCode);
+  gpr(kRax) = kCode;
+  const std::initializer_list<Bytes> loops = {
+      {0xeb, 0xfe},              // jmp $
+      {0xff, 0xe0},              // jmp rax
+      {0x85, 0xe4, 0x75, 0xfc},  // test esp, esp; jnz $ - 2
+      {0xff, 0xd0},              // call rax
+      {0x50, 0xc3},              // push rax; ret
+  };
+  for (const Bytes& loop : loops) {
+    space_.write(kCode, loop);
+    ASSERT_TRUE(vcpu_->set_state(state_));
+    auto exit = vcpu_->run(0);
+    ASSERT_TRUE(exit);
+    EXPECT_EQ(exit->kind, Exit::Kind::kDeadline);
+  }
+}
+
+}  // namespace
+}  // namespace kite
