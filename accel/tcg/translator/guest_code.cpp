@@ -69,6 +69,11 @@ class Reader {
   }
 
   void register_in_opcode() { code_.rm = (code_.opcode & 7u) | (rex_ & 1 ? 8 : 0); }
+  // Of general registers, that is: it means nothing in 32-bit code (SDM 2A 2.3.5.5).
+  void ignore_vex_w() {
+    code_.vex_last &= 0x7f;
+    code_.wide = false;
+  }
   const u8* at() const { return at_; }
 
  private:
@@ -101,6 +106,7 @@ GuestCode take_apart(const u8* bytes, const Insn& insn, const Row& row, bool cod
   Reader reader(bytes, code64, code);
   reader.prefixes();
   reader.opcode(row.encoding.vex);
+  if (row.encoding.vex && row.encoding.w < 0 && !code64) reader.ignore_vex_w();
   if (row.encoding.has_modrm) reader.modrm(insn.address_width);
   if (row.encoding.register_in_opcode) reader.register_in_opcode();
   // One that does not choose the row is ignored: F3h makes TZCNT of BSF, for who has TZCNT.

@@ -158,7 +158,9 @@ bool BlockWriter::native(const Insn& insn, const Row& row) {
   if (insn.is_memory && !can_address(insn)) return false;
   if (std::string_view(row.name) == "lea") return lea(insn, guest);
   if (is_bit_string(insn, row) || answers_in_ecx(row)) return false;
-  if (row.encoding.is4 && !code64_) return false;
+  // Registers from 8 on do not exist there, but here they do.
+  const bool zeroes_all = row.encoding.vex && row.encoding.opcode == 0x77;
+  if ((row.encoding.is4 || zeroes_all) && !code64_) return false;
   Plan plan;
   if (!choose_registers(insn, row, guest, plan)) return false;
   if (uses_vectors(row)) need_vectors();
