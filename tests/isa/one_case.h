@@ -1,11 +1,13 @@
 // One instruction in ring 3 of Kite's processor, from registers, image and memory that a test sets.
+// Where there is a translator it must do the same as the instruction's handler.
 #pragma once
 
 #include <gtest/gtest.h>
 
 #include "accel/x86/registers.h"
 #include "accel/x86/vectors.h"
-#include "tests/isa/oracle/interpreter.h"
+#include "tests/isa/oracle/compare.h"
+#include "tests/isa/oracle/translated.h"
 
 namespace kite::oracle {
 
@@ -38,10 +40,26 @@ class OneCase : public ::testing::Test {
     test_.length = insn.length;
     interpreter_.begin(pool_, {&test_, 1});
     interpreter_.run(test_, insn, after_);
+    if (translated_.unavailable().empty()) expect_same(insn);
     return after_;
   }
 
+ private:
+  void expect_same(const tcg::Insn& insn) {
+    translated_.begin(pool_, {&test_, 1});
+    for (bool cold : {true, false}) {
+      Outcome handlers = after_, other;
+      translated_.run(test_, cold, other);
+      const Origin origin{tcg::Decoder::row_of(insn), insn};
+      if (!origin.row) continue;
+      EXPECT_EQ(difference(origin, test_, host_maker(), other, handlers), "")
+          << "against the translator";
+    }
+  }
+
+ protected:
   Interpreter interpreter_;
+  Translated translated_;
   Pool pool_;
   Case test_;
   Outcome after_;

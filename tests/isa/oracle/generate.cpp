@@ -78,11 +78,16 @@ bool is_gather(const Row& row) {
 
 class CaseMaker {
  public:
-  CaseMaker(const tcg::Decoder& decoder, u64 slot, Random& random, Origin& origin)
-      : decoder_(decoder), slot_(slot), random_(random), origin_(origin) {}
+  CaseMaker(const tcg::Decoder& decoder, u64 slot, Random& random, Origin& origin,
+            const Wanted& wanted)
+      : decoder_(decoder), slot_(slot), random_(random), origin_(origin), wanted_(wanted) {}
 
   std::optional<Case> run(const Row& row) {
     encoded_ = encode(row, random_);
+    // A REX prefix is an instruction of 32-bit code, and some VEX prefixes are.
+    constexpr unsigned kTries = 16;
+    for (unsigned i = 0; i < kTries && !code64() && !(decode() && origin_.row == &row); ++i)
+      encoded_ = encode(row, random_);
     if (random_.one_in(12)) {  // a mutation
       encoded_.bytes[random_.below(std::min<u64>(encoded_.size, 8))] ^=
           static_cast<u8>(1u << random_.below(8));
@@ -99,6 +104,8 @@ class CaseMaker {
     if (insn().is_memory) aim_memory();
     aim_implied();
     patch_code();
+    if (!code64())
+      for (unsigned i = 0; i < 8; ++i) test_.gpr[i] &= 0xffffffff;
     if (!decode()) return {};
     test_.length = insn().length;
     std::copy_n(encoded_.bytes.begin(), test_.length, test_.code.begin());
@@ -113,11 +120,12 @@ class CaseMaker {
 
   bool decode() {
     const std::span<const u8> bytes(encoded_.bytes.data(), tcg::kMaxInsnLength + 1);
-    if (decoder_.decode(bytes, user_mode(), origin_.insn) != tcg::DecodeStatus::kOk) return false;
+    if (decoder_.decode(bytes, wanted_.mode, origin_.insn) != tcg::DecodeStatus::kOk) return false;
     origin_.row = tcg::Decoder::row_of(origin_.insn);
     return origin_.row && origin_.insn.length <= tcg::kMaxInsnLength &&
-           excluded(*origin_.row).empty();
+           (wanted_.takes ? wanted_.takes(*origin_.row) : excluded(*origin_.row).empty());
   }
+  bool code64() const { return wanted_.mode.code_width == 3; }
 
   // Where the operand of a saved state or of a selector is to stand.
   std::optional<u64> special_target() {
@@ -261,7 +269,7 @@ class CaseMaker {
     if (i.is_memory && i.base >= 16 && encoded_.displacement_at != 0)
       put(encoded_.displacement_at, memory_ - (i.base == tcg::kBlockRip ? next : 0), 4);
     if (has_offset(*origin_.row)) {
-      const unsigned size = i.address_width == 2 ? 4 : 8;
+      const unsigned size = 1u << i.address_width;
       put(i.length - size, any_target(random_) - segment_base(i), size);
     }
     if (has_relative(*origin_.row)) patch_branch();
@@ -285,6 +293,7 @@ class CaseMaker {
   const u64 slot_;
   Random& random_;
   Origin& origin_;
+  const Wanted& wanted_;
   Encoded encoded_;
   Case test_;
   u64 memory_ = 0;  // what an address without a base register is to be
@@ -292,9 +301,10 @@ class CaseMaker {
 
 }  // namespace
 
-tcg::Mode user_mode() {
+tcg::Mode user_mode(bool code64) {
   tcg::Mode mode;
-  mode.code_width = 3;
+  mode.code_width = code64 ? 3 : 2;
+  mode.stack32 = !code64;
   mode.cpl = 3;
   mode.protected_mode = 1;
   return mode;
@@ -311,8 +321,8 @@ bool is_inside_a_case(u64 linear) {
 }
 
 std::optional<Case> make_case(const tcg::Decoder& decoder, const Row& row, u64 slot, Random& random,
-                              Origin& origin) {
-  return CaseMaker(decoder, slot, random, origin).run(row);
+                              Origin& origin, const Wanted& wanted) {
+  return CaseMaker(decoder, slot, random, origin, wanted).run(row);
 }
 
 }  // namespace kite::oracle

@@ -27,13 +27,19 @@ u16 any_selector(u64 r);
 // The general registers that follow from `seed`, before some are aimed at memory.
 void fill_registers(std::array<u64, 16>& gpr, u64 seed);
 
+// The mode the cases run in: ring 3, of 64-bit mode unless told otherwise.
+tcg::Mode user_mode(bool code64 = true);
+
+// Which cases are wanted.
+struct Wanted {
+  tcg::Mode mode = user_mode();
+  bool (*takes)(const tcg::Row&) = nullptr;  // null: those that are not excluded()
+};
+
 // A case in slot `slot` that began as an encoding of `row`; nothing if the decoder finds no
 // comparable instruction in it. Registers that address memory mostly point into the data pages,
 // near their edges included.
 std::optional<Case> make_case(const tcg::Decoder& decoder, const tcg::Row& row, u64 slot,
-                              Random& random, Origin& origin);
-
-// The mode the cases run in: ring 3 of 64-bit mode.
-tcg::Mode user_mode();
+                              Random& random, Origin& origin, const Wanted& wanted = {});
 
 }  // namespace kite::oracle

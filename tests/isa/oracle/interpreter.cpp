@@ -48,13 +48,14 @@ BackendConfig ram_config() {
   return config;
 }
 
-Segment user_segment(bool code) {
-  return {.selector = static_cast<u16>(code ? 0x33 : 0x2b),
+Segment user_segment(bool code, bool code64) {
+  const u16 code_selector = code64 ? 0x33 : 0x23;
+  return {.selector = code ? code_selector : u16{0x2b},
           .limit = 0xffffffff,
           .type = static_cast<u8>(code ? 11 : 3),
           .dpl = 3,
-          .l = code,
-          .db = !code,
+          .l = code && code64,
+          .db = !(code && code64),
           .g = true};
 }
 
@@ -68,8 +69,11 @@ void write_slot(u8* slot, const Case& test) {
              static_cast<u32>(kWayBack - (test.rip + test.length + kWayBackSize)));
 }
 
-Interpreter::Interpreter()
-    : ram_(*allocate(ram_config())), model_(isa::model_with_everything()), decoder_(model_) {
+Interpreter::Interpreter(bool code64)
+    : ram_(*allocate(ram_config())),
+      code64_(code64),
+      model_(isa::model_with_everything()),
+      decoder_(model_) {
   AddressSpace::Edit(memory_).map(
       {.start = 0, .size = ram_.size(), .region = Region::ram("ram", ram_)});
   write_tables();
@@ -124,7 +128,7 @@ void Interpreter::set_up_processor() {
 // As Linux starts a program: CS and SS have segments, the others are null.
 void Interpreter::set_up_segments() {
   for (unsigned i = 0; i < 6; ++i) {
-    Segment segment = user_segment(i == kCs);
+    Segment segment = user_segment(i == kCs, code64_);
     if (i != kCs && i != kSs) segment.selector = 0;
     segment.base = i == kFs ? kFsBase : i == kGs ? kGsBase : 0;
     cpu_->set_segment(static_cast<SegmentRegister>(i), segment);
@@ -188,26 +192,34 @@ void Interpreter::save_segments(Selectors& selectors) {
   set_up_segments();
 }
 
-void Interpreter::run(const Case& test, const Insn& insn, Outcome& outcome) {
+void Interpreter::start(const Case& test) {
   Cpu& cpu = *cpu_;
   std::memcpy(cpu.gpr.data(), test.gpr.data(), sizeof test.gpr);
   cpu.gpr[tcg::kBlockRip] = test.rip;
   cpu.set_rflags(test.rflags | rflags::kIf);
   cpu.attention = 0;
   if (test.vectors) load_image(pool_->images[test.image]);
+}
+
+void Interpreter::run(const Case& test, const Insn& insn, Outcome& outcome) {
+  start(test);
   constexpr unsigned kMostRounds = 100'000;  // of a repeated string instruction
-  const u64 next = test.rip + test.length;
   Flow flow;
   unsigned rounds = 0;
   do {
-    cpu.rip = next;
-    flow = insn.handler(cpu, insn);
-  } while (flow == Flow::kLeave && cpu.rip == test.rip && ++rounds < kMostRounds);
+    cpu_->rip = test.rip + test.length;
+    flow = insn.handler(*cpu_, insn);
+  } while (flow == Flow::kLeave && cpu_->rip == test.rip && ++rounds < kMostRounds);
+  finish(test, flow, outcome);
+}
+
+void Interpreter::finish(const Case& test, Flow flow, Outcome& outcome) {
+  const Cpu& cpu = *cpu_;
   outcome.change_count = 0;
   outcome.error_code = 0;
   outcome.cr2 = 0;
   outcome.rip = cpu.rip;
-  outcome.vector = cpu.rip == next ? Outcome::kWentOn : Outcome::kLanded;
+  outcome.vector = cpu.rip == test.rip + test.length ? Outcome::kWentOn : Outcome::kLanded;
   if (flow == Flow::kFault) {
     outcome.vector = cpu.fault.vector;
     outcome.error_code = cpu.fault.has_error_code ? cpu.fault.error_code : 0;

@@ -17,13 +17,21 @@ class Interpreter {
   // The limit of the segment whose limit is the processor's number on Linux: no number of one.
   static constexpr u16 kNumberLimit = 0xa5c3;
 
-  Interpreter();
+  // In 64-bit mode, or as 32-bit code of compatibility mode.
+  explicit Interpreter(bool code64 = true);
   ~Interpreter();
 
   const tcg::Decoder& decoder() const { return decoder_; }
   // Lays out the memory of a batch. `pool` must live as long as the batch.
   void begin(const Pool& pool, std::span<const Case> cases);
   void run(const Case& test, const tcg::Insn& insn, Outcome& outcome);
+
+ protected:
+  tcg::Cpu& cpu() { return *cpu_; }
+  const AddressSpace& memory() const { return memory_; }
+  void start(const Case& test);
+  // What is left where the instruction said `flow` and RIP is Cpu::rip.
+  void finish(const Case& test, tcg::Flow flow, Outcome& outcome);
 
  private:
   void map(u64 linear, u64 physical, u64 size, u64 rights);
@@ -39,6 +47,7 @@ class Interpreter {
   AddressSpace memory_;
   PortSpace ports_;
   ManualClock clock_;
+  const bool code64_;
   CpuModel model_;
   tcg::Decoder decoder_;
   std::unique_ptr<tcg::Cpu> cpu_;

@@ -1,0 +1,97 @@
+#include "tests/isa/translator/enumeration.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tests/isa/oracle/rules.h"
+
+namespace kite::oracle {
+namespace {
+
+// What exists in 32-bit code only, and is compared there.
+bool is_old(const tcg::Row& row) {
+  if (!row.is_implemented || !row.attributes.has(tcg::not64) || uses_selectors(row)) return false;
+  return !row.has(tcg::Place::kFar) && !is_named(row, {"push", "pop", "into", "les", "lds", "call",
+                                                       "jmp", "call far", "jmp far"});
+}
+
+bool is_compared64(const tcg::Row& row) {
+  return excluded(row).empty();
+}
+
+bool is_compared32(const tcg::Row& row) {
+  return excluded(row).empty() || is_old(row);
+}
+
+// Up to the first number: what kind of difference it is.
+std::string kind_of(const tcg::Row& row, const std::string& text) {
+  const std::size_t from = text.find_first_not_of("\n ");
+  const std::size_t to = text.find_first_of(" =", from);
+  return fmt::format("{} ({}): {}", row.name, row.text, text.substr(from, to - from));
+}
+
+}  // namespace
+
+Enumeration::Enumeration(bool code64, u64 seed)
+    : code64_(code64),
+      seed_(seed),
+      interpreter_(code64),
+      translated_(code64),
+      pool_(std::make_unique<Pool>()) {
+  for (const tcg::Row& row : tcg::rows())
+    if (code64 ? is_compared64(row) : is_compared32(row)) rows_.push_back(&row);
+}
+
+void Enumeration::generate(u64 number) {
+  const u64 batch_seed = mix(seed_ * 0x9e3779b97f4a7c15 + number);
+  fill_pool(*pool_, batch_seed);
+  Random random(batch_seed);
+  const Wanted wanted{user_mode(code64_), code64_ ? &is_compared64 : &is_compared32};
+  constexpr u64 kTries = 1000;
+  cases_.clear();
+  origins_.assign(kSlots, {});
+  u64 place = number * kSlots;  // in the endless repetition of the rows
+  for (u64 tries = 0; cases_.size() < kSlots && tries < kSlots + kTries; ++tries, ++place) {
+    const u64 slot = cases_.size();
+    const tcg::Row& row = *rows_[place % rows_.size()];
+    const auto test = make_case(interpreter_.decoder(), row, slot, random, origins_[slot], wanted);
+    if (test) cases_.push_back(*test);
+  }
+}
+
+void Enumeration::run_batch(u64 number) {
+  generate(number);
+  interpreter_.begin(*pool_, cases_);
+  translated_.begin(*pool_, cases_);
+  constexpr u32 kOneCold = 8;  // of so many cases
+  for (u32 i = 0; i < cases_.size(); ++i) {
+    if (i % kOneCold == number % kOneCold) compare(number, i, true);
+    compare(number, i, false);
+  }
+}
+
+void Enumeration::compare(u64 number, u32 index, bool cold) {
+  const Case& test = cases_[index];
+  const Origin& origin = origins_[index];
+  interpreter_.run(test, origin.insn, ours_);
+  if (ours_.vector == Outcome::kLanded && is_inside_a_case(ours_.rip)) return;
+  translated_.run(test, cold, theirs_);
+  ++run_;
+  const std::string text = difference(origin, test, host_maker(), theirs_, ours_);
+  if (text.empty()) return;
+  ++differing_;
+  Finding& finding = findings_[kind_of(*origin.row, text)];
+  if (++finding.count == 1)
+    finding.first = fmt::format("KITE_ISA_SEED={} KITE_ISA_BATCH={} ({}){}\n{}", seed_, number,
+                                cold ? "cold" : "warm", text, describe(test, *pool_));
+}
+
+std::string Enumeration::report() const {
+  std::string text;
+  for (const auto& [kind, finding] : findings_)
+    text += fmt::format("{} times {}\n  {}\n", finding.count, kind, finding.first);
+  return text;
+}
+
+}  // namespace kite::oracle
