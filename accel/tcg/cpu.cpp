@@ -77,6 +77,8 @@ void Cpu::update_mode() {
 void Cpu::shadow_interrupts() {
   interrupt_shadow = true;
   attention |= kAttendTrap;
+  // Signalled, and not yet looked at since: it would have been here in time.
+  if (attention & kAttendInterrupt) interrupt_waiting = true;
   if (!interrupt_waiting) return;
   attention |= kAttendInterrupt;
   update_mode();
