@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <nlohmann/json.hpp>
-#include <ranges>
 #include <tuple>
 
 #include "base/unique_fd.h"
@@ -27,8 +26,9 @@ nlohmann::ordered_json to_json(std::vector<TranslatorFigures::Declined> declined
   std::ranges::sort(declined, [](const auto& one, const auto& other) {
     return std::tie(other.count, one.name) < std::tie(one.count, other.name);
   });
+  declined.resize(std::min(declined.size(), kMost));
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
-  for (const auto& [name, count] : declined | std::views::take(kMost))
+  for (const auto& [name, count] : declined)
     json.push_back({{"name", name}, {"count", count}});
   return json;
 }
