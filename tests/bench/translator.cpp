@@ -13,9 +13,12 @@ std::optional<Translator> translator_of(const std::string& result_file) {
   if (!json.is_object() || !json.contains("translator")) return std::nullopt;
   const nlohmann::json& part = json["translator"];
   if (!part.is_object()) return std::nullopt;
+  double declined = 0;
+  if (part.contains("declined"))
+    for (const nlohmann::json& one : part["declined"]) declined += one.value("count", 0.0);
   return Translator{part.value("blocks", 0.0),     part.value("guest_bytes", 0.0),
                     part.value("host_bytes", 0.0), part.value("nanoseconds", 0.0),
-                    part.value("discarded", 0.0),  part.value("declined", 0.0)};
+                    part.value("discarded", 0.0),  declined};
 }
 
 std::string describe(const std::optional<Translator>& translator) {

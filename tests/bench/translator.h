@@ -9,7 +9,7 @@ namespace kite::bench {
 struct Translator {
   double blocks = 0, guest_bytes = 0, host_bytes = 0, nanoseconds = 0;  // all that were translated
   double discarded = 0;  // blocks thrown away because their code was written to
-  double declined = 0;   // blocks left to the interpreter
+  double declined = 0;   // instructions left to the interpreter, of the kinds most often so
 };
 
 // Nothing: the file, or this Kite, has none.

@@ -16,9 +16,9 @@ std::optional<Translator> translator_in(const std::string& json) {
 }
 
 TEST(BenchTranslator, FiguresAreToldByTheBlock) {
-  const auto translator =
-      translator_in(R"({"translator": {"blocks": 200, "guest_bytes": 3400, "host_bytes": 16000,)"
-                    R"( "nanoseconds": 70000, "discarded": 10, "declined": 3}})");
+  const auto translator = translator_in(
+      R"({"translator": {"blocks": 200, "guest_bytes": 3400, "host_bytes": 16000,)"
+      R"( "nanoseconds": 70000, "discarded": 10, "declined": [{"name": "cli", "count": 3}]}})");
   ASSERT_TRUE(translator);
   EXPECT_THAT(describe(translator),
               testing::HasSubstr("| 200 | 350 | 17.0 | 80.0 | 10 (5.0 %) | 3 |"));
