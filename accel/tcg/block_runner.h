@@ -13,7 +13,6 @@ namespace kite::tcg {
 
 struct Block;
 struct Cpu;
-class Decoder;
 
 class BlockRunner {
  public:

@@ -1,5 +1,7 @@
 #include "accel/tcg/translator/block_writer.h"
 
+#include <algorithm>
+
 namespace kite::tcg {
 
 u8* BlockWriter::write() {
@@ -39,40 +41,33 @@ u32 BlockWriter::site(const Insn& insn, Site::Kind kind, i32 target) {
   return static_cast<u32>(sites_.size() - 1);
 }
 
+// Another handler than one of the row's raises what the mode forbids.
+bool BlockWriter::has_rows_handler(const Insn& insn, const Row& row) {
+  return std::any_of(row.handlers.begin(), row.handlers.end(), [&](const auto& by_shape) {
+    return std::find(by_shape.begin(), by_shape.end(), insn.handler) != by_shape.end();
+  });
+}
+
 void BlockWriter::instruction(const Insn& insn) {
   const Row* row = Decoder::row_of(insn);
-  const Treatment treatment = treatments_.of(insn);
-  // Another handler than the row's raises what the mode forbids.
-  const auto shape = insn.lock || (row && row->attributes.has(always_locked) && insn.is_memory)
-                         ? Shape::kLocked
-                     : insn.is_memory ? Shape::kMemory
-                                      : Shape::kRegister;
-  bool is_rows = row != nullptr;
-  if (row) {
-    const Shape wanted = row->encoding.has_modrm || insn.lock ? shape : Shape::kRegister;
-    is_rows = false;
-    for (unsigned width = 0; width < 4; ++width)
-      is_rows |= row->handlers[width][static_cast<unsigned>(wanted)] == insn.handler ||
-                 row->handlers[width][0] == insn.handler;
-  }
-  if (is_rows && treatment != Treatment::kInterpret && treated(insn, treatment)) return;
+  if (row && has_rows_handler(insn, *row) && treated(insn, *row)) return;
   interpret(insn);
 }
 
-bool BlockWriter::treated(const Insn& insn, Treatment treatment) {
-  const Row& row = *Decoder::row_of(insn);
-  switch (treatment) {
+bool BlockWriter::treated(const Insn& insn, const Row& row) {
+  switch (treatments_.of(insn)) {
     case Treatment::kInterpret:
       return false;
     case Treatment::kNothing:
       return true;
     case Treatment::kNative:
-    case Treatment::kLea:
       return native(insn, row);
+    case Treatment::kLea:
+      return lea(insn);
     case Treatment::kPush:
       return push(insn, row);
     case Treatment::kPop:
-      return pop(insn, row);
+      return pop(insn);
     case Treatment::kLeave:
       return leave(insn);
     case Treatment::kJump:

@@ -14,6 +14,7 @@
 // of each block, and every jump to the slow way is one for those around it.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "accel/tcg/code_cache.h"
@@ -35,9 +36,8 @@ struct CommonCode {
 
 class BlockWriter {
  public:
-  // Room that one instruction and the end of a block need at most, in bytes of code and in sites.
+  // Room that one instruction and the end of a block need at most.
   static constexpr std::size_t kMostBytesOfInsn = 256;
-  static constexpr std::size_t kMostSitesOfInsn = 4;
 
   // Appends to `code` (whose writable view starts at `start`), to `sites` and to `faults`.
   BlockWriter(Block& block, const Treatments& treatments, const CommonCode& common, u8* start,
@@ -60,7 +60,8 @@ class BlockWriter {
  private:
   void prologue();
   void instruction(const Insn& insn);
-  bool treated(const Insn& insn, Treatment treatment);
+  static bool has_rows_handler(const Insn& insn, const Row& row);
+  bool treated(const Insn& insn, const Row& row);
   void interpret(const Insn& insn);
 
   // native.cpp
@@ -81,7 +82,7 @@ class BlockWriter {
     bool counts = false;       // by CL
   };
   bool native(const Insn& insn, const Row& row);
-  bool lea(const Insn& insn, const GuestCode& guest);
+  bool lea(const Insn& insn);
   bool choose_registers(const Insn& insn, const Row& row, const GuestCode& guest, Plan& plan) const;
   bool rename(const OperandSpec& operand, unsigned guest, bool has_rex, Plan& plan,
               unsigned& number) const;
@@ -113,9 +114,11 @@ class BlockWriter {
   void push_group(const Insn& first, unsigned count);
   void pop_group(const Insn& first, unsigned count, bool returns);
   bool push(const Insn& insn, const Row& row);
-  bool pop(const Insn& insn, const Row& row);
+  bool pop(const Insn& insn);
   bool leave(const Insn& insn);
+  void reach_top(u32 site);
   void push_value(Host value, u32 site);
+  void push_value_at(const HostOperand& from, u32 site);
   void push_immediate(const Insn& insn, u32 site);
 
   // branches.cpp
@@ -125,10 +128,11 @@ class BlockWriter {
   bool jump_indirect(const Insn& insn);
   bool call_indirect(const Insn& insn);
   bool return_(const Insn& insn);
-  bool branch_target(const Insn& insn, u32 site);
-  void return_address(const Insn& insn, Host to);
+  void branch_target(const Insn& insn, u32 site);
+  std::optional<u32> find_target(const Insn& insn);
+  void return_to(const Insn& insn, u32 site);
+  void store_return_address(const Insn& insn, u32 site);
   void exit_to(i32 target, const Insn& insn);
-  u32 exit_site(i32 target, const Insn& insn);
   void find_indirect(u32 site);
   void jump_to_found();
   bool has_usual_width(const Insn& insn) const { return insn.width == (code64_ ? 3 : 2); }

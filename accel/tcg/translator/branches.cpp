@@ -5,13 +5,9 @@
 
 namespace kite::tcg {
 
-u32 BlockWriter::exit_site(i32 target, const Insn& insn) {
-  return site(insn, Site::Kind::kExit, target);
-}
-
 // Goes on at `target`, from the start of the page. A way back looks up now and then.
 void BlockWriter::exit_to(i32 target, const Insn& insn) {
-  const u32 here = exit_site(target, insn);
+  const u32 here = site(insn, Site::Kind::kExit, target);
   if (target <= offset_) poll(here);
   const bool inside = target >= 0 && target < static_cast<i32>(kPageSize);
   if (inside) {
@@ -71,32 +67,29 @@ bool BlockWriter::branch(const Insn& insn) {
   return true;
 }
 
-// The address behind `insn`.
-void BlockWriter::return_address(const Insn& insn, Host to) {
-  code_.mov(to, KITE_FRAME(page));
-  lea_sized(to, {to, Host::kRsp, 0, offset_ + insn.next_offset});
+// At the new top of the stack, which has been reached (reach_top); RSP is still to move.
+void BlockWriter::store_return_address(const Insn& insn, u32 site) {
+  code_.mov(kValue, KITE_FRAME(page));
+  lea_sized(kValue, {kValue, Host::kRsp, 0, offset_ + insn.next_offset});
+  may_fault(site);
+  mov_sized({kAddress, kScratch}, kValue);
 }
 
 bool BlockWriter::call(const Insn& insn) {
   if (!has_usual_width(insn)) return false;
   ended_ = true;
-  const Host rsp = kHostOf[kRsp];
   const u32 here = site(insn, Site::Kind::kInstruction);
-  lea_sized(kAddress, {rsp, Host::kRsp, 0, -static_cast<i32>(stack_bytes())});
-  check(kAddress, stack_bytes(), true, here);
-  return_address(insn, kValue);
-  may_fault(here);
-  mov_sized({kAddress, kScratch}, kValue);
-  code_.mov(rsp, kAddress);
+  reach_top(here);
+  store_return_address(insn, here);
+  code_.mov(kHostOf[kRsp], kAddress);
   island_if_needed();
   exit_to(offset_ + insn.next_offset + insn.imm, insn);
   return true;
 }
 
-// The target into `to` and Frame::target.
-bool BlockWriter::branch_target(const Insn& insn, u32 site) {
+// The target into kAddress and Frame::target.
+void BlockWriter::branch_target(const Insn& insn, u32 site) {
   if (insn.is_memory) {
-    if (!can_address(insn)) return false;
     const Host linear = address(insn);
     check(linear, stack_bytes(), false, site);
     may_fault(site);
@@ -105,13 +98,12 @@ bool BlockWriter::branch_target(const Insn& insn, u32 site) {
     load_guest(kAddress, insn.rm / 8u);
   }
   code_.mov(KITE_FRAME(target), kAddress);
-  return true;
 }
 
-// Until its target is found nothing has happened that cannot happen again; then it is committed.
-bool BlockWriter::jump_indirect(const Insn& insn) {
-  if (!has_usual_width(insn)) return false;
-  if (insn.is_memory && !can_address(insn)) return false;
+// Of JMP and CALL through a register or memory: up to find_indirect(). Until then nothing has
+// happened that cannot happen again. Nothing: it is left to the handler.
+std::optional<u32> BlockWriter::find_target(const Insn& insn) {
+  if (!has_usual_width(insn) || (insn.is_memory && !can_address(insn))) return std::nullopt;
   ended_ = true;
   const u32 here = site(insn, Site::Kind::kInstruction);
   poll(here);
@@ -119,51 +111,51 @@ bool BlockWriter::jump_indirect(const Insn& insn) {
   branch_target(insn, here);
   island_if_needed();
   find_indirect(here);
+  return here;
+}
+
+bool BlockWriter::jump_indirect(const Insn& insn) {
+  if (!find_target(insn)) return false;
   jump_to_found();
   return true;
 }
 
 // The store comes last: it may replace the word that the target was read from.
 bool BlockWriter::call_indirect(const Insn& insn) {
-  if (!has_usual_width(insn)) return false;
-  if (insn.is_memory && !can_address(insn)) return false;
-  ended_ = true;
-  const Host rsp = kHostOf[kRsp];
-  const i32 size = static_cast<i32>(stack_bytes());
-  const u32 here = site(insn, Site::Kind::kInstruction);
-  poll(here);
-  island_if_needed();
-  branch_target(insn, here);
-  island_if_needed();
-  find_indirect(here);
+  const std::optional<u32> here = find_target(insn);
+  if (!here) return false;
   code_.mov(KITE_FRAME(pushed), kValue);
   island_if_needed();
-  lea_sized(kAddress, {rsp, Host::kRsp, 0, -size});
-  check(kAddress, stack_bytes(), true, here);
-  return_address(insn, kValue);
-  may_fault(here);
-  mov_sized({kAddress, kScratch}, kValue);
+  reach_top(*here);
+  store_return_address(insn, *here);
+  code_.mov(kHostOf[kRsp], kAddress);
   code_.mov(kValue, KITE_FRAME(pushed));
-  lea_sized(rsp, {rsp, Host::kRsp, 0, -size});
   jump_to_found();
   return true;
 }
 
-bool BlockWriter::return_(const Insn& insn) {
-  if (!has_usual_width(insn)) return false;
+// RET to kAddress, which has been read from the top of the stack.
+void BlockWriter::return_to(const Insn& insn, u32 site) {
   ended_ = true;
   const Host rsp = kHostOf[kRsp];
   const i32 dropped = insn.opcode == 0xc2 ? static_cast<u16>(insn.imm) : 0;
+  code_.mov(KITE_FRAME(target), kAddress);
+  island_if_needed();
+  find_indirect(site);
+  lea_sized(rsp, {rsp, Host::kRsp, 0, static_cast<i32>(stack_bytes()) + dropped});
+  jump_to_found();
+}
+
+bool BlockWriter::return_(const Insn& insn) {
+  if (!has_usual_width(insn)) return false;
+  const Host rsp = kHostOf[kRsp];
   const u32 here = site(insn, Site::Kind::kInstruction);
   poll(here);
   island_if_needed();
   check(rsp, stack_bytes(), false, here);
   may_fault(here);
   mov_sized(kAddress, {rsp, kScratch});
-  code_.mov(KITE_FRAME(target), kAddress);
-  find_indirect(here);
-  lea_sized(rsp, {rsp, Host::kRsp, 0, static_cast<i32>(stack_bytes()) + dropped});
-  jump_to_found();
+  return_to(insn, here);
   return true;
 }
 

@@ -2,6 +2,7 @@
 // guest register lives where.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 
@@ -27,6 +28,7 @@ inline constexpr std::array<Host, 16> kHostOf = {
 constexpr bool is_spilled(unsigned guest) {
   return kHostOf[guest] == kSpilled;
 }
+inline constexpr std::array<u8, 5> kSpilledGuests = {kR10, kR11, kR13, kR14, kR15};
 
 struct Frame {
   u32 polls = 0;               // until the next look around: decremented by each poll
@@ -36,11 +38,11 @@ struct Frame {
   void* jumps = nullptr;       // JumpTable's entries
   u64 context = 0;             // of the JumpTable's tags
   u64 fs_base = 0, gs_base = 0;
-  std::array<u64, 5> spilled = {};  // guest R10, R11, R13, R14, R15
-  u64 target = 0;                   // of an indirect branch; where to go on
-  u64 pushed = 0;                   // a value on its way from memory to memory
-  u64* gpr = nullptr;               // Cpu::gpr
-  FpuState* fpu = nullptr;          // Cpu::fpu
+  std::array<u64, kSpilledGuests.size()> spilled = {};
+  u64 target = 0;           // of an indirect branch; where to go on
+  u64 pushed = 0;           // a value on its way from memory to memory
+  u64* gpr = nullptr;       // Cpu::gpr
+  FpuState* fpu = nullptr;  // Cpu::fpu
   Translator* self = nullptr;
   u64* read_table = nullptr;  // for kReadTable
   u32* faulted = nullptr;     // Translator::faulted_
@@ -56,12 +58,11 @@ static_assert(sizeof(Frame) % 16 == 8);
     kFrame, Host::kRsp, 0, static_cast<i32>(offsetof(Frame, member)) \
   }
 
-constexpr unsigned spill_slot(unsigned guest) {
-  return guest < 12 ? guest - 10 : guest - 11;
-}
 inline HostOperand spill_place(unsigned guest) {
+  const auto slot = std::find(kSpilledGuests.begin(), kSpilledGuests.end(), guest);
   return {kFrame, Host::kRsp, 0,
-          static_cast<i32>(offsetof(Frame, spilled) + 8 * spill_slot(guest))};
+          static_cast<i32>(offsetof(Frame, spilled)) +
+              8 * static_cast<i32>(slot - kSpilledGuests.begin())};
 }
 
 }  // namespace kite::tcg

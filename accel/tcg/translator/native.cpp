@@ -156,7 +156,6 @@ void BlockWriter::need_vectors() {
 bool BlockWriter::native(const Insn& insn, const Row& row) {
   const GuestCode guest = take_apart(guest_bytes_, insn, row, code64_);
   if (insn.is_memory && !can_address(insn)) return false;
-  if (std::string_view(row.name) == "lea") return lea(insn, guest);
   if (is_bit_string(insn, row) || answers_in_ecx(row)) return false;
   // Registers from 8 on do not exist there, but here they do.
   const bool zeroes_all = row.encoding.vex && row.encoding.opcode == 0x77;
@@ -224,8 +223,9 @@ void BlockWriter::write_vex(const Row& row, const GuestCode& guest, const Plan& 
   if (row.encoding.has_modrm) write_modrm(plan);
 }
 
-bool BlockWriter::lea(const Insn& insn, const GuestCode& guest) {
-  const unsigned to = guest.reg;
+bool BlockWriter::lea(const Insn& insn) {
+  if (!can_address(insn)) return false;
+  const unsigned to = insn.reg / 8u;
   const bool direct = insn.base < 16 && !is_spilled(insn.base) && !is_spilled(to) &&
                       (insn.index == kNoRegister || !is_spilled(insn.index)) && insn.width != 1 &&
                       (!code64_ || insn.address_kind == AddressKind::kSimple);

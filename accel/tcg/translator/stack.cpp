@@ -3,32 +3,42 @@
 
 namespace kite::tcg {
 
-// Checks for the store of `value` (or, if it is RSP's own register, of what that register holds) at
-// the new top of the stack, and makes it. The guest's RSP moves when it has been made.
-void BlockWriter::push_value(Host value, u32 site) {
-  const Host rsp = kHostOf[kRsp];
-  lea_sized(kAddress, {rsp, Host::kRsp, 0, -static_cast<i32>(stack_bytes())});
+// Checks for a store at the new top of the stack, which kAddress becomes. RSP moves when it has
+// been made.
+void BlockWriter::reach_top(u32 site) {
+  lea_sized(kAddress, {kHostOf[kRsp], Host::kRsp, 0, -static_cast<i32>(stack_bytes())});
   check(kAddress, stack_bytes(), true, site);
-  if (value == kValue) code_.mov(kValue, KITE_FRAME(pushed));
+}
+
+void BlockWriter::push_value(Host value, u32 site) {
+  reach_top(site);
   may_fault(site);
   mov_sized({kAddress, kScratch}, value);
-  code_.mov(rsp, kAddress);
+  code_.mov(kHostOf[kRsp], kAddress);
+}
+
+// `from`: in the frame.
+void BlockWriter::push_value_at(const HostOperand& from, u32 site) {
+  reach_top(site);
+  code_.mov(kValue, from);
+  may_fault(site);
+  mov_sized({kAddress, kScratch}, kValue);
+  code_.mov(kHostOf[kRsp], kAddress);
 }
 
 void BlockWriter::push_immediate(const Insn& insn, u32 site) {
-  const Host rsp = kHostOf[kRsp];
-  lea_sized(kAddress, {rsp, Host::kRsp, 0, -static_cast<i32>(stack_bytes())});
-  check(kAddress, stack_bytes(), true, site);
+  reach_top(site);
   may_fault(site);
   const HostOperand top{kAddress, kScratch};
   code64_ ? code_.mov_sign_extended(top, insn.imm) : code_.mov32(top, static_cast<u32>(insn.imm));
-  code_.mov(rsp, kAddress);
+  code_.mov(kHostOf[kRsp], kAddress);
 }
 
 bool BlockWriter::push(const Insn& insn, const Row& row) {
   if (!has_usual_width(insn)) return false;
   if (insn.is_memory && !can_address(insn)) return false;
   const u32 here = site(insn, Site::Kind::kInstruction);
+  const unsigned guest = (row.encoding.has_modrm ? insn.rm : insn.reg) / 8u;
   if (!row.encoding.has_modrm && !row.encoding.register_in_opcode) {
     push_immediate(insn, here);
   } else if (insn.is_memory) {
@@ -38,22 +48,17 @@ bool BlockWriter::push(const Insn& insn, const Row& row) {
     mov_sized(kValue, {linear, kScratch});
     code_.mov(KITE_FRAME(pushed), kValue);
     island_if_needed();
-    push_value(kValue, here);
+    push_value_at(KITE_FRAME(pushed), here);
+  } else if (is_spilled(guest)) {
+    push_value_at(spill_place(guest), here);
   } else {
-    const unsigned guest = (row.encoding.has_modrm ? insn.rm : insn.reg) / 8u;
-    if (is_spilled(guest)) {
-      code_.mov(kValue, spill_place(guest));
-      code_.mov(KITE_FRAME(pushed), kValue);
-      push_value(kValue, here);
-    } else {
-      push_value(kHostOf[guest], here);
-    }
+    push_value(kHostOf[guest], here);
   }
   sites_[here].resume = place();
   return true;
 }
 
-bool BlockWriter::pop(const Insn& insn, const Row&) {
+bool BlockWriter::pop(const Insn& insn) {
   if (!has_usual_width(insn)) return false;
   const Host rsp = kHostOf[kRsp];
   const unsigned guest = insn.reg / 8u;
@@ -149,13 +154,8 @@ void BlockWriter::pop_group(const Insn& first, unsigned count, bool returns) {
   if (returns) mov_sized(kAddress, {rsp, kScratch, 0, static_cast<i32>(count * size)});
   lea_sized(rsp, {rsp, Host::kRsp, 0, static_cast<i32>(count * size)});
   sites_[here].resume = place();
-  if (!returns) return;
-  ended_ = true;
-  code_.mov(KITE_FRAME(target), kAddress);
-  island_if_needed();
-  find_indirect(site((&first)[count], Site::Kind::kInstruction));
-  lea_sized(rsp, {rsp, Host::kRsp, 0, static_cast<i32>(size)});
-  jump_to_found();
+  const Insn& behind = (&first)[count];
+  if (returns) return_to(behind, site(behind, Site::Kind::kInstruction));
 }
 
 }  // namespace kite::tcg

@@ -15,8 +15,6 @@ constexpr u32 kPolls = 1024;
 // One in so many is timed, and stands for the others.
 constexpr unsigned kBlocksPerTiming = 16;
 
-constexpr unsigned kSpilledGuests[] = {10, 11, 13, 14, 15};
-
 // AX of Emitter::flags_to_ax().
 u16 packed(u32 rflags) {
   return static_cast<u16>((rflags & 0xff) << 8 | (rflags & kOf ? 1 : 0));
