@@ -33,17 +33,16 @@ Result<FlatTables> FlatTables::create() {
 void FlatTables::fill(unsigned privilege, u64 linear, u64 tag, u64 addend, bool read, bool write) {
   if (!read && !write) return;
   if (filled_.size() == kMost || writable_.size() == kMost) flush();
-  u64& to_read = tables_[privilege].read.word(linear);
-  u64& to_write = tables_[privilege].write.word(linear);
-  if (to_read != addend || !read) filled_.push_back({linear, tag, privilege});
-  if (write && to_write != addend) writable_.push_back({linear, tag, privilege});
-  to_read = read ? addend : 0;
-  to_write = write ? addend : 0;
+  Pair& pair = tables_[privilege];
+  if (pair.read.word(linear) != addend || !read) filled_.push_back({linear, tag, privilege});
+  if (write && pair.write.word(linear) != addend) writable_.push_back({linear, tag, privilege});
+  pair.read.set(linear, read ? addend : 0);
+  pair.write.set(linear, write ? addend : 0);
 }
 
 void FlatTables::clear(const Filled& filled) {
-  tables_[filled.privilege].read.word(filled.linear) = 0;
-  tables_[filled.privilege].write.word(filled.linear) = 0;
+  tables_[filled.privilege].read.set(filled.linear, 0);
+  tables_[filled.privilege].write.set(filled.linear, 0);
 }
 
 void FlatTables::flush() {
@@ -54,8 +53,8 @@ void FlatTables::flush() {
 
 void FlatTables::flush_page(u64 linear) {
   for (Pair& pair : tables_) {
-    pair.read.word(linear) = 0;
-    pair.write.word(linear) = 0;
+    pair.read.set(linear, 0);
+    pair.write.set(linear, 0);
   }
 }
 

@@ -2,9 +2,10 @@
 // the host's memory.
 //
 // Two words for each page, at twice its number modulo 2^32. The even word is the host's address
-// less the linear one, or 0: not known, look on the slow way. The odd word is always 0. An access
-// of n bytes at `a` adds the page numbers of its first and of its last byte: inside a page that is
-// the even word, across two it is an odd one, and so both questions are one load without a branch.
+// less the linear one, or 0: not known, look on the slow way. The odd word is the same for the
+// first byte of an access that goes on in the next page: both pages' even word if that is one, else
+// 0. An access of n bytes at `a` adds the page numbers of its first and of its last byte: inside a
+// page that is the even word, across two the odd one, and so both are one load without a branch.
 //
 // There are no tags: linear addresses 8 TiB apart share a word. What is filled for the one leads
 // the other 8 TiB, or a multiple, away from guest memory, where AliasGuard has seen to it that
@@ -37,10 +38,22 @@ class FlatTable {
   }
 
   u64* words() const { return words_; }
-  u64& word(u64 linear) const { return words_[linear / kPageSize * 2 % kWords]; }
+  u64 word(u64 linear) const { return words_[linear / kPageSize * 2 % kWords]; }
+  // The even word, and what that makes of the odd ones on both sides.
+  void set(u64 linear, u64 word) {
+    const u64 even = linear / kPageSize * 2;
+    words_[even % kWords] = word;
+    words_[(even - 1) % kWords] = both(even - 2, even);
+    words_[(even + 1) % kWords] = both(even, even + 2);
+  }
 
  private:
   explicit FlatTable(u64* words) : words_(words) {}
+  // Not at 4 GiB, where 32-bit code goes on at 0.
+  u64 both(u64 even, u64 next) const {
+    const u64 word = words_[even % kWords];
+    return word == words_[next % kWords] && next != 4 * GiB / kPageSize * 2 ? word : 0;
+  }
   u64* words_ = nullptr;
 };
 
@@ -72,7 +85,7 @@ class FlatTables {
   void protect_if(const Test& test) {
     std::erase_if(writable_, [&](const Filled& filled) {
       if (!test(filled.linear, filled.tag)) return false;
-      tables_[filled.privilege].write.word(filled.linear) = 0;
+      tables_[filled.privilege].write.set(filled.linear, 0);
       return true;
     });
   }

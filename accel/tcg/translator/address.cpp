@@ -60,25 +60,32 @@ Host BlockWriter::address(const Insn& insn, bool based) {
       lea({base, index, static_cast<u8>(has_index ? insn.scale : 0), insn.disp});
   }
   if (based) {
+    held_ = kNothingHeld;
     code_.mov(kScratch, insn.segment == kFs ? KITE_FRAME(fs_base) : KITE_FRAME(gs_base));
     code_.lea(kAddress, {kAddress, kScratch});
   }
   return kAddress;
 }
 
-void BlockWriter::check(Host linear, unsigned bytes, bool write, u32 site) {
-  if (bytes > 1) {
-    code_.lea(kScratch, {linear, Host::kRsp, 0, static_cast<i32>(bytes - 1)});
-    code_.rorx(kValue, linear, 12);
-    code_.rorx(kScratch, kScratch, 12);
+void BlockWriter::check(Host linear, i64 low, i64 high, bool write) {
+  held_ = kNothingHeld;
+  const auto page_of = [&](Host to, i64 offset) {
+    if (offset) code_.lea(to, {linear, Host::kRsp, 0, static_cast<i32>(offset)});
+    code_.rorx(to, offset ? to : linear, 12);
+  };
+  page_of(kValue, low);
+  if (high - low > 1) {
+    page_of(kScratch, high - 1);
     code_.lea32(kScratch, {kScratch, kValue});
   } else {
-    code_.rorx(kValue, linear, 12);
     code_.lea32(kScratch, {kValue, kValue});
   }
   Host table = kReadTable;
   if (write) code_.mov(table = kValue, KITE_FRAME(write_table));
   code_.mov(kScratch, {table, kScratch, 3});
+}
+
+void BlockWriter::leave_without_word(u32 site) {
   code_.mov32(kValue, site);
   to_island(code_.jrcxz());
 }
@@ -105,13 +112,19 @@ void BlockWriter::to_slow() {
   to_be_bound_.clear();
 }
 
-// Leaves at `site` when it has been often enough. What others ask of this processor is found then.
-void BlockWriter::poll(u32 site) {
+// A jump, to be bound, that is taken when it has been often enough: what others ask of this
+// processor is to be found then.
+u8* BlockWriter::count_down() {
+  held_ = kNothingHeld;
   code_.mov32(kScratch, KITE_FRAME(polls));
   code_.lea32(kScratch, {kScratch, Host::kRsp, 0, -1});
   code_.mov32(KITE_FRAME(polls), kScratch);
+  return code_.jrcxz();
+}
+
+void BlockWriter::poll(u32 site) {
   code_.mov32(kValue, site);
-  to_island(code_.jrcxz());
+  to_island(count_down());
 }
 
 }  // namespace kite::tcg

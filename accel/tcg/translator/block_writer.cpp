@@ -5,18 +5,18 @@
 namespace kite::tcg {
 
 u8* BlockWriter::write() {
+  find_uses();
+  live_.fill(kNoShared);
   to_slow();
   prologue();
   guest_bytes_ = block_.guest_bytes();
-  for (unsigned i = 0; i < block_.count;) {
+  for (unsigned i = 0; i < block_.count; ++i) {
     const Insn& insn = block_.insns[i];
+    const auto first = static_cast<u32>(sites_.size());
     island_if_needed();
-    unsigned done = stack_group(insn);
-    if (done == 0) {
-      instruction(insn);
-      done = 1;
-    }
-    for (; done > 0; --done) guest_bytes_ += block_.insns[i++].length;
+    instruction(insn);
+    update_shared(uses_[i], first);
+    guest_bytes_ += insn.length;
   }
   if (!ended_) exit_to(offset_ + block_.bytes, block_.insns[block_.count - 1]);
   if (!to_be_bound_.empty()) to_slow();
@@ -37,7 +37,9 @@ void BlockWriter::prologue() {
 }
 
 u32 BlockWriter::site(const Insn& insn, Site::Kind kind, i32 target) {
-  sites_.push_back({&block_, target, 0, 0, insn.ordinal, kind});
+  const bool shares =
+      std::any_of(live_.begin(), live_.end(), [](u32 live) { return live != kNoShared; });
+  sites_.push_back({&block_, target, 0, 0, insn.ordinal, kind, shares, kNothingHeld, 0});
   return static_cast<u32>(sites_.size() - 1);
 }
 
@@ -87,10 +89,11 @@ bool BlockWriter::treated(const Insn& insn, const Row& row) {
 }
 
 void BlockWriter::interpret(const Insn& insn) {
+  update_shared({}, 0);
   const u32 here = site(insn, Site::Kind::kDeclined);
   code_.mov32(kValue, here);
   to_slow();
-  sites_[here].resume = place();
+  resume_at(here);
   const Row* row = Decoder::row_of(insn);
   if (!row || row->attributes.has(ends_block)) ended_ = true;
 }

@@ -21,6 +21,7 @@
 #include "accel/tcg/translator/emitter.h"
 #include "accel/tcg/translator/frame.h"
 #include "accel/tcg/translator/guest_code.h"
+#include "accel/tcg/translator/memory_use.h"
 #include "accel/tcg/translator/site.h"
 #include "accel/tcg/translator/treatment.h"
 
@@ -37,11 +38,12 @@ struct CommonCode {
 class BlockWriter {
  public:
   // Room that one instruction and the end of a block need at most.
-  static constexpr std::size_t kMostBytesOfInsn = 256;
+  static constexpr std::size_t kMostBytesOfInsn = 384;
 
-  // Appends to `code` (whose writable view starts at `start`), to `sites` and to `faults`.
+  // Appends to `code` (whose writable view starts at `start`), to `sites`, `faults` and `shared`.
   BlockWriter(Block& block, const Treatments& treatments, const CommonCode& common, u8* start,
-              Emitter& code, std::vector<Site>& sites, std::vector<FaultPlace>& faults)
+              Emitter& code, std::vector<Site>& sites, std::vector<FaultPlace>& faults,
+              std::vector<SharedCheck>& shared)
       : block_(block),
         treatments_(treatments),
         common_(common),
@@ -49,6 +51,7 @@ class BlockWriter {
         code_(code),
         sites_(sites),
         faults_(faults),
+        shared_(shared),
         code64_(block.mode.code_width == 3),
         offset_(static_cast<i32>(block.gpa % kPageSize)) {}
 
@@ -99,27 +102,44 @@ class BlockWriter {
   Host address(const Insn& insn, bool based = true);
   void load_guest(Host to, unsigned guest);
   void store_guest(unsigned guest, Host from);
-  // kScratch becomes what leads from `linear` to the host's memory.
-  void check(Host linear, unsigned bytes, bool write, u32 site);
+  // kScratch becomes what leads from `linear` to the host's memory, for all that lies from `low` up
+  // to `high` from there; or 0.
+  void check(Host linear, i64 low, i64 high, bool write);
+  void leave_without_word(u32 site);
   void to_island(u8* displacement);
   void island_if_needed();
   void to_slow();
+  u8* count_down();
   void poll(u32 site);
 
+  // reuse.cpp
+  struct Stretch {
+    i64 low, high;
+    bool write;
+    unsigned count;  // of accesses
+  };
+  struct Linear {  // a linear address
+    Host base;
+    i32 disp;
+  };
+  static constexpr u32 kNoShared = ~0u;
+  void find_uses();
+  Stretch stretch_from(unsigned first) const;
+  SharedCheck* shared_with(const MemoryUse& use);
+  SharedCheck& share(const MemoryUse& use, const Stretch& all, u32 site);
+  void end_shared(u32& live);
+  void update_shared(const MemoryUse& behind, u32 first);
+  Linear place_of(const Insn& insn);
+  Linear stack_place(unsigned guest, i32 disp);
+  HostOperand reach(const MemoryUse& use, unsigned ordinal, const Linear& place, u32 site);
+  HostOperand reach_operand(const Insn& insn, unsigned bytes, bool write, u32 site);
+
   // stack.cpp
-  // Several PUSH or POP of registers in a row, which are checked together, and a RET behind POPs.
-  // Answers how many instructions it has written: 0 or more than one.
-  unsigned stack_group(const Insn& first);
-  unsigned group_length(const Insn& first, Treatment treatment) const;
-  void push_group(const Insn& first, unsigned count);
-  void pop_group(const Insn& first, unsigned count, bool returns);
+  HostOperand reach_stack(const Insn& insn, i32 disp, u32 site);
+  void move_stack(i32 by);
   bool push(const Insn& insn, const Row& row);
   bool pop(const Insn& insn);
   bool leave(const Insn& insn);
-  void reach_top(u32 site);
-  void push_value(Host value, u32 site);
-  void push_value_at(const HostOperand& from, u32 site);
-  void push_immediate(const Insn& insn, u32 site);
 
   // branches.cpp
   bool jump(const Insn& insn);
@@ -130,14 +150,20 @@ class BlockWriter {
   bool return_(const Insn& insn);
   void branch_target(const Insn& insn, u32 site);
   std::optional<u32> find_target(const Insn& insn);
-  void return_to(const Insn& insn, u32 site);
-  void store_return_address(const Insn& insn, u32 site);
+  void push_return_address(const Insn& insn, u32 site);
+  void linkable(u32 site);
+  void unlinked_here(u32 site);
   void exit_to(i32 target, const Insn& insn);
   void find_indirect(u32 site);
   void jump_to_found();
   bool has_usual_width(const Insn& insn) const { return insn.width == (code64_ ? 3 : 2); }
 
   u32 site(const Insn& insn, Site::Kind kind, i32 target = 0);
+  // Behind its instruction, where code goes on after the slow way.
+  void resume_at(u32 site) {
+    sites_[site].resume = place();
+    sites_[site].held = held_;
+  }
   u32 place() const { return static_cast<u32>(code_.at() - start_); }
   void may_fault(u32 site) { faults_.push_back({place(), site}); }
   unsigned stack_bytes() const { return code64_ ? 8 : 4; }
@@ -159,8 +185,12 @@ class BlockWriter {
   Emitter& code_;
   std::vector<Site>& sites_;
   std::vector<FaultPlace>& faults_;
+  std::vector<SharedCheck>& shared_;
   const bool code64_;
   const i32 offset_;  // of the block in its page
+  std::array<MemoryUse, Block::kMaxInsns> uses_;
+  std::array<u32, kReusedWords> live_;  // in shared_, by the word of Frame::reused; or kNoShared
+  u8 held_ = kNothingHeld;              // kScratch is this word of Frame::reused
   u8* entry_ = nullptr;
   u8* island_ = nullptr;          // the last one
   std::vector<u8*> to_be_bound_;  // JRCXZ that wait for the next

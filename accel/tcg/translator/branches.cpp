@@ -5,19 +5,43 @@
 
 namespace kite::tcg {
 
+namespace {
+
+bool is_inside(i32 target) {
+  return target >= 0 && target < static_cast<i32>(kPageSize);
+}
+
+}  // namespace
+
+// The displacement of a jump to the block that `site` exits to. unlinked_here() follows.
+void BlockWriter::linkable(u32 site) {
+  sites_[site].resume = place();
+  code_.put(i32{0});
+}
+
+// Where that jump goes until it is linked: out.
+void BlockWriter::unlinked_here(u32 site) {
+  u8* const displacement = start_ + sites_[site].resume;
+  const auto distance = code_.at() - (displacement + 4);
+  if (distance > 255) __builtin_trap();
+  sites_[site].unlinked = static_cast<u8>(distance);
+  Emitter::bind32(displacement, code_.at());
+  code_.mov32(kValue, site);
+  to_slow();
+}
+
 // Goes on at `target`, from the start of the page. A way back looks up now and then.
 void BlockWriter::exit_to(i32 target, const Insn& insn) {
   const u32 here = site(insn, Site::Kind::kExit, target);
-  if (target <= offset_) poll(here);
-  const bool inside = target >= 0 && target < static_cast<i32>(kPageSize);
-  if (inside) {
+  if (is_inside(target)) {
+    u8* const looks_up = target <= offset_ ? count_down() : nullptr;
     code_.byte(0xe9);
-    sites_[here].resume = place();
-    code_.put(i32{0});  // to what follows, until it is linked
-    code_.mov32(kValue, here);
-    to_slow();
+    linkable(here);
+    if (looks_up) Emitter::bind8(looks_up, code_.at());
+    unlinked_here(here);
     return;
   }
+  if (target <= offset_) poll(here);
   code_.mov(kAddress, KITE_FRAME(page));
   lea_sized(kAddress, {kAddress, Host::kRsp, 0, target});
   code_.mov(KITE_FRAME(target), kAddress);
@@ -57,31 +81,41 @@ bool BlockWriter::jump(const Insn& insn) {
 bool BlockWriter::branch(const Insn& insn) {
   if (!has_usual_width(insn)) return false;
   ended_ = true;
+  const unsigned condition = insn.opcode & 15u;
+  const i32 next = offset_ + insn.next_offset, target = next + insn.imm;
   code_.byte(0x0f);
-  code_.byte(0x80u | ((insn.opcode & 15u) ^ 1));  // the other condition skips the branch
+  if (target > offset_ && is_inside(target)) {
+    code_.byte(0x80u | condition);
+    const u32 taken = site(insn, Site::Kind::kExit, target);
+    linkable(taken);
+    exit_to(next, insn);
+    unlinked_here(taken);
+    return true;
+  }
+  code_.byte(0x80u | (condition ^ 1));  // the other condition skips the branch
   u8* not_taken = code_.at();
   code_.put(i32{0});
-  exit_to(offset_ + insn.next_offset + insn.imm, insn);
+  exit_to(target, insn);
   Emitter::bind32(not_taken, code_.at());
-  exit_to(offset_ + insn.next_offset, insn);
+  exit_to(next, insn);
   return true;
 }
 
-// At the new top of the stack, which has been reached (reach_top); RSP is still to move.
-void BlockWriter::store_return_address(const Insn& insn, u32 site) {
+void BlockWriter::push_return_address(const Insn& insn, u32 site) {
+  const i32 size = static_cast<i32>(stack_bytes());
+  const HostOperand top = reach_stack(insn, -size, site);
   code_.mov(kValue, KITE_FRAME(page));
   lea_sized(kValue, {kValue, Host::kRsp, 0, offset_ + insn.next_offset});
   may_fault(site);
-  mov_sized({kAddress, kScratch}, kValue);
+  mov_sized(top, kValue);
+  move_stack(-size);
 }
 
 bool BlockWriter::call(const Insn& insn) {
   if (!has_usual_width(insn)) return false;
   ended_ = true;
   const u32 here = site(insn, Site::Kind::kInstruction);
-  reach_top(here);
-  store_return_address(insn, here);
-  code_.mov(kHostOf[kRsp], kAddress);
+  push_return_address(insn, here);
   island_if_needed();
   exit_to(offset_ + insn.next_offset + insn.imm, insn);
   return true;
@@ -90,10 +124,9 @@ bool BlockWriter::call(const Insn& insn) {
 // The target into kAddress and Frame::target.
 void BlockWriter::branch_target(const Insn& insn, u32 site) {
   if (insn.is_memory) {
-    const Host linear = address(insn);
-    check(linear, stack_bytes(), false, site);
+    const HostOperand place = reach_operand(insn, stack_bytes(), false, site);
     may_fault(site);
-    mov_sized(kAddress, {linear, kScratch});
+    mov_sized(kAddress, place);
   } else {
     load_guest(kAddress, insn.rm / 8u);
   }
@@ -126,36 +159,28 @@ bool BlockWriter::call_indirect(const Insn& insn) {
   if (!here) return false;
   code_.mov(KITE_FRAME(pushed), kValue);
   island_if_needed();
-  reach_top(*here);
-  store_return_address(insn, *here);
-  code_.mov(kHostOf[kRsp], kAddress);
+  push_return_address(insn, *here);
+  island_if_needed();
   code_.mov(kValue, KITE_FRAME(pushed));
   jump_to_found();
   return true;
 }
 
-// RET to kAddress, which has been read from the top of the stack.
-void BlockWriter::return_to(const Insn& insn, u32 site) {
-  ended_ = true;
-  const Host rsp = kHostOf[kRsp];
-  const i32 dropped = insn.opcode == 0xc2 ? static_cast<u16>(insn.imm) : 0;
-  code_.mov(KITE_FRAME(target), kAddress);
-  island_if_needed();
-  find_indirect(site);
-  lea_sized(rsp, {rsp, Host::kRsp, 0, static_cast<i32>(stack_bytes()) + dropped});
-  jump_to_found();
-}
-
 bool BlockWriter::return_(const Insn& insn) {
   if (!has_usual_width(insn)) return false;
-  const Host rsp = kHostOf[kRsp];
+  ended_ = true;
   const u32 here = site(insn, Site::Kind::kInstruction);
   poll(here);
   island_if_needed();
-  check(rsp, stack_bytes(), false, here);
+  const HostOperand top = reach_stack(insn, 0, here);
   may_fault(here);
-  mov_sized(kAddress, {rsp, kScratch});
-  return_to(insn, here);
+  mov_sized(kAddress, top);
+  code_.mov(KITE_FRAME(target), kAddress);
+  island_if_needed();
+  find_indirect(here);
+  const i32 dropped = insn.opcode == 0xc2 ? static_cast<u16>(insn.imm) : 0;
+  move_stack(static_cast<i32>(stack_bytes()) + dropped);
+  jump_to_found();
   return true;
 }
 

@@ -110,6 +110,7 @@ void Translator::write_common_code() {
   code.mov(KITE_FRAME(target), Host::kRax);
   if_vectors_present(code, common_.load_vectors);
   write_load(code);
+  code.mov(kScratch, KITE_FRAME(scratch));
   code.jmp(KITE_FRAME(target));
 
   common_.stop = code.at();

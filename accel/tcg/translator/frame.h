@@ -30,6 +30,8 @@ constexpr bool is_spilled(unsigned guest) {
 }
 inline constexpr std::array<u8, 5> kSpilledGuests = {kR10, kR11, kR13, kR14, kR15};
 
+inline constexpr unsigned kReusedWords = 4;
+
 struct Frame {
   u32 polls = 0;               // until the next look around: decremented by each poll
   u32 vectors_absent = 1;      // the vector registers are in Cpu::fpu
@@ -44,11 +46,12 @@ struct Frame {
   u64* gpr = nullptr;       // Cpu::gpr
   FpuState* fpu = nullptr;  // Cpu::fpu
   Translator* self = nullptr;
-  u64* read_table = nullptr;  // for kReadTable
-  u32* faulted = nullptr;     // Translator::faulted_
-  u16 flags = 0;              // AX as Emitter::flags_to_ax() leaves it
-  u32 mxcsr = 0x1f80;         // the host's, for C++
-  u64 unused = 0;
+  u64* read_table = nullptr;                  // for kReadTable
+  u32* faulted = nullptr;                     // Translator::faulted_
+  u16 flags = 0;                              // AX as Emitter::flags_to_ax() leaves it
+  u32 mxcsr = 0x1f80;                         // the host's, for C++
+  std::array<u64, kReusedWords> reused = {};  // SharedCheck
+  u64 scratch = 0;                            // for kScratch, where code goes on
 };
 // On the stack behind six saved registers and a return address: a multiple of 16, and a half.
 static_assert(sizeof(Frame) % 16 == 8);
@@ -63,6 +66,10 @@ inline HostOperand spill_place(unsigned guest) {
   return {kFrame, Host::kRsp, 0,
           static_cast<i32>(offsetof(Frame, spilled)) +
               8 * static_cast<i32>(slot - kSpilledGuests.begin())};
+}
+
+inline HostOperand reused_word(unsigned slot) {
+  return {kFrame, Host::kRsp, 0, static_cast<i32>(offsetof(Frame, reused) + sizeof(u64) * slot)};
 }
 
 }  // namespace kite::tcg

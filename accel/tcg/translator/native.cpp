@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "accel/tcg/translator/block_writer.h"
+#include "accel/tcg/translator/memory_use.h"
 
 namespace kite::tcg {
 
@@ -10,35 +11,6 @@ namespace {
 
 bool is_general(const OperandSpec& operand) {
   return !operand.vector && operand.place != Place::kFixed && operand.place != Place::kImmediate;
-}
-
-bool is_memory_operand(const OperandSpec& operand) {
-  return operand.place == Place::kModRm || operand.place == Place::kModRmMemory;
-}
-
-bool writes(const OperandSpec& operand) {
-  return static_cast<u8>(operand.use) & static_cast<u8>(Use::kWrite);
-}
-
-// Of the instruction's memory operand, at most.
-unsigned memory_bytes(const Insn& insn, const Row& row, const GuestCode& guest) {
-  for (unsigned i = 0; i < row.operand_count; ++i) {
-    const OperandSpec& operand = row.operands[i];
-    if (!is_memory_operand(operand)) continue;
-    if (operand.bytes) return operand.bytes;
-    if (operand.vector) return guest.vex_last & 4 ? 32 : 16;  // as long as VEX.L says
-    const char letter = operand.name[1];
-    if (letter == 'v') return 1u << insn.width;
-    if (letter == 'y') return insn.width == 3 ? 8 : 4;
-    return insn.width == 1 ? 2 : 4;  // of MOVSXD
-  }
-  return 0;
-}
-
-bool writes_memory(const Row& row) {
-  for (unsigned i = 0; i < row.operand_count; ++i)
-    if (is_memory_operand(row.operands[i]) && writes(row.operands[i])) return true;
-  return false;
 }
 
 bool uses_vectors(const Row& row) {
@@ -55,10 +27,22 @@ bool counts_by_cl(const Row& row) {
 }
 
 // BT and its kin with a register: memory is a string of bits, of which the operand is a part.
-bool is_bit_string(const Insn& insn, const Row& row) {
+bool is_bit_string(const Row& row) {
   const Encoding& e = row.encoding;
-  return insn.is_memory && e.map == 1 &&
-         (e.opcode == 0xa3 || e.opcode == 0xab || e.opcode == 0xb3 || e.opcode == 0xbb);
+  return e.map == 1 && (e.opcode & 0xe7) == 0xa3;
+}
+
+// May a general register operand in ModRM.rm be its place in the frame? Not what is one bit string
+// with memory, nor XCHG, which locks. A store narrower than the register leaves the rest as it was,
+// and the host forwards no load of all of it from one.
+bool can_stay_in_frame(const OperandSpec& operand, const Insn& insn, const Row& row) {
+  if (operand.place != Place::kModRm || is_bit_string(row) || row.attributes.has(always_locked) ||
+      insn.is_memory)
+    return false;
+  if (!writes(operand)) return true;
+  const auto written = std::count_if(row.operands.begin(), row.operands.begin() + row.operand_count,
+                                     [](const OperandSpec& other) { return writes(other); });
+  return written == 1 && operand.bytes == 0 && insn.width == 3;
 }
 
 // May raise #DE or #XM.
@@ -115,6 +99,11 @@ bool BlockWriter::choose_registers(const Insn& insn, const Row& row, const Guest
   for (unsigned i = 0; i < row.operand_count; ++i) {
     const OperandSpec& operand = row.operands[i];
     if (!is_general(operand) || (is_memory_operand(operand) && insn.is_memory)) continue;
+    if (is_spilled(guest.rm) && can_stay_in_frame(operand, insn, row)) {
+      plan.is_memory = true;
+      plan.memory = spill_place(guest.rm);
+      continue;
+    }
     bool done = true;
     if (operand.place == Place::kModReg)
       done = rename(operand, guest.reg, has_rex, plan, plan.reg);
@@ -132,20 +121,20 @@ bool BlockWriter::choose_registers(const Insn& insn, const Row& row, const Guest
 // Finds the operand; afterwards only what `plan` says is in use.
 void BlockWriter::reach_memory(const Insn& insn, const Row& row, const GuestCode& guest, Plan& plan,
                                u32 site) {
-  const Host linear = address(insn);
-  check(linear, memory_bytes(insn, row, guest), writes_memory(row), site);
-  plan.memory = {linear, kScratch};
+  plan.memory = reach_operand(insn, memory_bytes(insn, row, guest), writes_memory(row), site);
   if (plan.counts) {
     code_.lea(kAddress, plan.memory);
     plan.memory = {kAddress};
   } else if (plan.forbids_rex || plan.spilled_count > 1) {
     code_.lea(kScratch, plan.memory);
     plan.memory = {kScratch};
+    held_ = kNothingHeld;
   }
 }
 
 void BlockWriter::need_vectors() {
   if (vectors_present_) return;
+  held_ = kNothingHeld;
   code_.mov32(kScratch, KITE_FRAME(vectors_absent));
   u8* present = code_.jrcxz();
   code_.call(common_.load_vectors);
@@ -156,7 +145,7 @@ void BlockWriter::need_vectors() {
 bool BlockWriter::native(const Insn& insn, const Row& row) {
   const GuestCode guest = take_apart(guest_bytes_, insn, row, code64_);
   if (insn.is_memory && !can_address(insn)) return false;
-  if (is_bit_string(insn, row) || answers_in_ecx(row)) return false;
+  if ((insn.is_memory && is_bit_string(row)) || answers_in_ecx(row)) return false;
   // Registers from 8 on do not exist there, but here they do.
   const bool zeroes_all = row.encoding.vex && row.encoding.opcode == 0x77;
   if ((row.encoding.is4 || zeroes_all) && !code64_) return false;
@@ -174,7 +163,8 @@ bool BlockWriter::native(const Insn& insn, const Row& row) {
   code_.bytes(guest.tail, guest.tail_bytes);
   for (unsigned i = 0; i < plan.spilled_count; ++i)
     if (plan.spilled[i].written) code_.mov(spill_place(plan.spilled[i].guest), plan.spilled[i].in);
-  if (leaves) sites_[here].resume = place();
+  if (plan.counts || plan.spilled_count == 3) held_ = kNothingHeld;
+  if (leaves) resume_at(here);
   return true;
 }
 

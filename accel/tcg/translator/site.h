@@ -1,6 +1,7 @@
 // Site: a place in translated code from which the slow way is taken.
 #pragma once
 
+#include "accel/tcg/translator/memory_use.h"
 #include "base/types.h"
 
 namespace kite::tcg {
@@ -10,10 +11,9 @@ struct Block;
 // Its number is in kValue when the slow way begins.
 struct Site {
   enum class Kind : u8 {
-    // To be executed by its handler, and `target` more behind it; then code goes on at `resume`.
-    kInstruction,
-    kDeclined,  // the same, and it always comes here
-    kExit,      // the block is done: RIP is `target`, from the start of the page
+    kInstruction,  // to be executed by its handler; then code goes on at `resume`
+    kDeclined,     // the same, and it always comes here
+    kExit,         // the block is done: RIP is `target`, from the start of the page
   };
   Block* block;
   i32 target;
@@ -21,12 +21,29 @@ struct Site {
   u32 next;     // of those that jump to the same block; 0: the last
   u16 ordinal;  // of the instruction
   Kind kind;
+  bool shares;  // inside a SharedCheck, perhaps
+  u8 held;      // where it goes on, kScratch is this word of Frame::reused, or kNothingHeld
+  u8 unlinked;  // of an exit: from behind its jump to where that goes until it is linked
 };
+
+inline constexpr u8 kNothingHeld = 0xff;
 
 // A host instruction that may fault, from the start of the code memory, and its way out.
 struct FaultPlace {
   u32 at;
   u32 site;
+};
+
+// A check that several accesses of a block share (reuse.cpp): the table's word for all from `low`
+// up to `high` from the key. Frame::reused[slot] is that word, and not 0, from behind site `first`
+// up to site `end`.
+struct SharedCheck {
+  Block* block;
+  u32 first, end;
+  AddressKey key;
+  i32 low, high;
+  u8 slot;
+  bool write;
 };
 
 }  // namespace kite::tcg

@@ -75,7 +75,8 @@ bool Translator::translate(Block& block) {
   const bool timed = figures_.blocks % kBlocksPerTiming == 0;
   const Nanos start = timed ? cpu_.clock.now() : 0;
   Emitter code(memory_.writable() + used_);
-  BlockWriter writer(block, treatments_, common_, memory_.writable(), code, sites_, faults_);
+  BlockWriter writer(block, treatments_, common_, memory_.writable(), code, sites_, faults_,
+                     shared_);
   block.code = executable(writer.write());
   const std::size_t before = used_;
   used_ = static_cast<std::size_t>(code.at() - memory_.writable());
@@ -170,7 +171,7 @@ void Translator::retired(Block& block) {
   ++figures_.discarded;
   if (sites_[exit_].block == &block) exit_ = 0;
   for (u32 number = block.incoming; number; number = sites_[number].next)
-    set_jump(sites_[number], memory_.executable() + sites_[number].resume + 4);
+    set_jump(sites_[number], unlinked(sites_[number]));
   jumps_.forget_code(block.gpa % kPageSize, block.code - BlockWriter::kPrologueBytes);
   block.code = nullptr;
 }
@@ -188,6 +189,7 @@ void Translator::flush() {
   used_ = first_;
   sites_.resize(1);
   faults_.clear();
+  shared_.clear();
   jumps_.clear();
 }
 
@@ -199,6 +201,29 @@ void Translator::fill_frame(Frame& frame) {
   for (unsigned i = 0; i < frame.spilled.size(); ++i)
     frame.spilled[i] = cpu_.gpr[kSpilledGuests[i]];
   frame.flags = packed(cpu_.flags.get());
+}
+
+// Looks up again what accesses behind `number` rely on: the handler may have changed what is
+// mapped. False: for one of them there is no word.
+bool Translator::renew_shared(Frame& frame, u32 number) const {
+  const Site& site = sites_[number];
+  auto behind =
+      std::upper_bound(shared_.begin(), shared_.end(), number,
+                       [](u32 to, const SharedCheck& shared) { return to < shared.first; });
+  for (; behind != shared_.begin() && behind[-1].block == site.block; --behind) {
+    const SharedCheck& shared = behind[-1];
+    if (number >= shared.end) continue;
+    u64 linear = cpu_.gpr[shared.key.base] + (cpu_.gpr[shared.key.index] << shared.key.scale);
+    linear += static_cast<u64>(i64{shared.low});
+    if (!cpu_.code64()) linear &= 0xffffffff;
+    const u64 last = linear + static_cast<u64>(i64{shared.high} - shared.low - 1);
+    const u64* table = shared.write ? frame.write_table : frame.read_table;
+    const u64 word = table[(linear / kPageSize + last / kPageSize) % FlatTable::kWords];
+    if (word == 0) return false;
+    frame.reused[shared.slot] = word;
+  }
+  frame.scratch = site.held == kNothingHeld ? 0 : frame.reused[site.held];
+  return true;
 }
 
 const u8* Translator::begin(Translator* self, Frame* at, const u8* code) {
@@ -256,15 +281,11 @@ const u8* Translator::slow_way(Frame& frame, u32 number) {
   // Perhaps the word of another page, 8 TiB away: the handler is to fill it anew.
   if (std::exchange(faulted_, 0)) cpu_.tlb.current().forget_data();
   Flow flow = insn->handler(cpu_, *insn);
-  for (i32 more = site.target; more > 0 && flow == Flow::kNext; --more) {
-    ++insn;
-    flow = insn->handler(cpu_, *insn);
-  }
   if (flow == Flow::kNext) {
     if ((alone_ || !cpu_.attention.load(std::memory_order_relaxed)) && !block.stale &&
         (cpu_.code64() || can_run(block))) {
       fill_frame(frame);
-      return memory_.executable() + site.resume;
+      if (!site.shares || renew_shared(frame, number)) return memory_.executable() + site.resume;
     }
     flow = cpu_.leave(*insn);
   }

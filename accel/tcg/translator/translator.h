@@ -52,6 +52,7 @@ class Translator final : public BlockRunner {
   void link(Block& target);
   void set_jump(const Site& site, const u8* target);
   void fill_frame(Frame& frame);
+  bool renew_shared(Frame& frame, u32 number) const;
 
   // Called by translated code (common_code.cpp).
   static const u8* begin(Translator* self, Frame* frame, const u8* code);
@@ -67,6 +68,10 @@ class Translator final : public BlockRunner {
   void write_load(Emitter& code);
   void write_vectors(Emitter& code, bool save);
 
+  // Where a jump to another block goes while it is not linked.
+  const u8* unlinked(const Site& site) const {
+    return memory_.executable() + site.resume + 4 + site.unlinked;
+  }
   const u8* executable(const u8* writable) const {
     return memory_.executable() + (writable - memory_.writable());
   }
@@ -80,6 +85,7 @@ class Translator final : public BlockRunner {
   std::size_t used_ = 0;
   std::vector<Site> sites_;
   std::vector<FaultPlace> faults_;
+  std::vector<SharedCheck> shared_;
   std::vector<u64> declined_;  // executed by their handlers, by row
   TranslatorFigures figures_;  // but for what declined_ has
   JumpTable jumps_;

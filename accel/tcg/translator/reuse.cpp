@@ -1,0 +1,136 @@
+// Accesses of a block that lie close to each other share a check: the first of them checks for all,
+// and leaves in the frame the word that it found. Those behind it need not ask whether it is 0:
+// each slow way looks it up again, and does not come back if it is.
+#include <algorithm>
+
+#include "accel/tcg/translator/block_writer.h"
+
+namespace kite::tcg {
+
+namespace {
+
+// Bytes that one check is good for. Longer stretches lie across two pages more often.
+constexpr i64 kMostBytes = 64;
+
+}  // namespace
+
+void BlockWriter::find_uses() {
+  const u8* bytes = block_.guest_bytes();
+  for (unsigned i = 0; i < block_.count; ++i) {
+    const Insn& insn = block_.insns[i];
+    uses_[i] = memory_use_of(insn, Decoder::row_of(insn), treatments_.of(insn), bytes, code64_);
+    bytes += insn.length;
+  }
+}
+
+// What the access of `first` and those behind it reach together, as far as the key is known.
+BlockWriter::Stretch BlockWriter::stretch_from(unsigned first) const {
+  const MemoryUse& use = uses_[first];
+  Stretch all{use.disp, i64{use.disp} + use.bytes, use.write, 1};
+  i64 moved = 0;
+  for (unsigned i = first; !uses_[i].changes(use.key);) {
+    if (uses_[i].moves(use.key)) moved += uses_[i].move;
+    if (++i == block_.count) break;
+    const MemoryUse& other = uses_[i];
+    if (!other.shares || other.key != use.key) continue;
+    const i64 low = std::min<i64>(all.low, other.disp + moved);
+    const i64 high = std::max<i64>(all.high, other.disp + moved + other.bytes);
+    if (high - low > kMostBytes) continue;
+    all = {low, high, all.write || other.write, all.count + 1};
+  }
+  return all;
+}
+
+SharedCheck* BlockWriter::shared_with(const MemoryUse& use) {
+  for (u32 number : live_) {
+    if (number == kNoShared) continue;
+    SharedCheck& shared = shared_[number];
+    if (shared.key == use.key && shared.low <= use.disp &&
+        i64{use.disp} + use.bytes <= shared.high && (shared.write || !use.write))
+      return &shared;
+  }
+  return nullptr;
+}
+
+SharedCheck& BlockWriter::share(const MemoryUse& use, const Stretch& all, u32 site) {
+  auto free = std::find(live_.begin(), live_.end(), kNoShared);
+  if (free == live_.end()) free = live_.begin() + site % kReusedWords;
+  *free = static_cast<u32>(shared_.size());
+  shared_.push_back({&block_, site, site, use.key, static_cast<i32>(all.low),
+                     static_cast<i32>(all.high), static_cast<u8>(free - live_.begin()), all.write});
+  sites_[site].shares = true;
+  return shared_.back();
+}
+
+void BlockWriter::end_shared(u32& live) {
+  if (live != kNoShared && held_ == shared_[live].slot) held_ = kNothingHeld;
+  live = kNoShared;
+}
+
+// Behind an instruction whose sites are those from `first` on: of some nothing is known any more,
+// and others lie at another distance from their register.
+void BlockWriter::update_shared(const MemoryUse& behind, u32 first) {
+  for (u32& live : live_) {
+    if (live == kNoShared) continue;
+    if (behind.changes(shared_[live].key)) {
+      end_shared(live);
+    } else if (behind.moves(shared_[live].key)) {
+      SharedCheck moved = shared_[live];
+      moved.low -= behind.move;
+      moved.high -= behind.move;
+      moved.first = moved.end = first;
+      live = static_cast<u32>(shared_.size());
+      shared_.push_back(moved);
+      if (!is_moderate(moved.low)) end_shared(live);
+    }
+  }
+}
+
+// The base itself rather than a sum, if a displacement is all there is to it.
+BlockWriter::Linear BlockWriter::place_of(const Insn& insn) {
+  const bool direct = code64_ && insn.address_kind == AddressKind::kSimple && insn.base < 16 &&
+                      !is_spilled(insn.base) && insn.index == kNoRegister && insn.segment != kFs &&
+                      insn.segment != kGs && is_moderate(insn.disp);
+  if (direct) return {kHostOf[insn.base], insn.disp};
+  return {address(insn), 0};
+}
+
+// `disp` from a register of the stack's.
+BlockWriter::Linear BlockWriter::stack_place(unsigned guest, i32 disp) {
+  if (code64_ || disp == 0) return {kHostOf[guest], disp};
+  code_.lea32(kAddress, {kHostOf[guest], Host::kRsp, 0, disp});
+  return {kAddress, 0};
+}
+
+// Where `place` is in the host's memory, for `use` of instruction `ordinal`; its check leaves at
+// `site`. kScratch is part of the answer.
+HostOperand BlockWriter::reach(const MemoryUse& use, unsigned ordinal, const Linear& place,
+                               u32 site) {
+  const HostOperand operand{place.base, kScratch, 0, place.disp};
+  if (SharedCheck* shared = use.shares ? shared_with(use) : nullptr) {
+    shared->end = site;
+    if (held_ != shared->slot) code_.mov(kScratch, reused_word(shared->slot));
+    held_ = shared->slot;
+    return operand;
+  }
+  const Stretch all = use.shares ? stretch_from(ordinal) : Stretch{};
+  if (all.count > 1) {
+    const i64 from_disp = i64{place.disp} - use.disp;
+    check(place.base, all.low + from_disp, all.high + from_disp, all.write);
+    const u8 slot = share(use, all, site).slot;
+    code_.mov(reused_word(slot), kScratch);
+    held_ = slot;
+  } else {
+    check(place.base, place.disp, place.disp + i64{use.bytes}, use.write);
+  }
+  leave_without_word(site);
+  return operand;
+}
+
+HostOperand BlockWriter::reach_operand(const Insn& insn, unsigned bytes, bool write, u32 site) {
+  MemoryUse use = uses_[insn.ordinal];
+  if (!use.shares) use = alone(bytes, write);
+  return reach(use, insn.ordinal, place_of(insn), site);
+}
+
+}  // namespace kite::tcg
