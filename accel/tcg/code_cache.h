@@ -34,7 +34,8 @@ struct Block {
   bool stale = false;
   u8 runs = 0;               // by handlers, up to when it is translated
   const u8* code = nullptr;  // translated: where it begins
-  u32 incoming = 0;          // the translator's: who jumps here directly
+  u32 incoming = 0;          // the translator's: who jumps here directly, …
+  u32 way_in = 0;            // … and to where in its code memory
   Block* next = nullptr;     // in its hash chain
   Insn insns[1];             // count + 1: the last is the terminator; then `bytes` guest bytes
 

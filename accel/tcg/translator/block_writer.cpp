@@ -8,7 +8,11 @@ u8* BlockWriter::write() {
   find_uses();
   live_.fill(kNoShared);
   to_slow();
+  // Which page is the second is another question in each address space.
+  const u32 crossing = place();
+  if (block_.second_page) exit_by_table(offset_, site(block_.insns[0], Site::Kind::kExit, offset_));
   prologue();
+  way_in_ = block_.second_page ? crossing : static_cast<u32>(entry_ - start_);
   guest_bytes_ = block_.guest_bytes();
   for (unsigned i = 0; i < block_.count; ++i) {
     const Insn& insn = block_.insns[i];

@@ -58,6 +58,8 @@ class BlockWriter {
   // The block's entry, in the writable view, for who knows that Frame::page is right;
   // kPrologueBytes ahead of it is the one for who has the linear address in Frame::target.
   u8* write();
+  // Where jumps from the same page go, from the start of the code memory. After write().
+  u32 way_in() const { return way_in_; }
   static constexpr std::size_t kPrologueBytes = 5 + 7 + 5;
 
  private:
@@ -154,6 +156,7 @@ class BlockWriter {
   void linkable(u32 site);
   void unlinked_here(u32 site);
   void exit_to(i32 target, const Insn& insn);
+  void exit_by_table(i32 target, u32 site);
   void find_indirect(u32 site);
   void jump_to_found();
   bool has_usual_width(const Insn& insn) const { return insn.width == (code64_ ? 3 : 2); }
@@ -192,6 +195,7 @@ class BlockWriter {
   std::array<u32, kReusedWords> live_;  // in shared_, by the word of Frame::reused; or kNoShared
   u8 held_ = kNothingHeld;              // kScratch is this word of Frame::reused
   u8* entry_ = nullptr;
+  u32 way_in_ = 0;
   u8* island_ = nullptr;          // the last one
   std::vector<u8*> to_be_bound_;  // JRCXZ that wait for the next
   const u8* guest_bytes_ = nullptr;

@@ -42,11 +42,15 @@ void BlockWriter::exit_to(i32 target, const Insn& insn) {
     return;
   }
   if (target <= offset_) poll(here);
+  exit_by_table(target, here);
+}
+
+void BlockWriter::exit_by_table(i32 target, u32 site) {
   code_.mov(kAddress, KITE_FRAME(page));
   lea_sized(kAddress, {kAddress, Host::kRsp, 0, target});
   code_.mov(KITE_FRAME(target), kAddress);
   island_if_needed();
-  find_indirect(here);
+  find_indirect(site);
   jump_to_found();
 }
 

@@ -25,7 +25,7 @@ JumpTable::JumpTable() : entries_(kEntries), noted_(65536) {
 
 void JumpTable::add(u64 linear, u64 context, const u8* code) {
   entries_[linear % kEntries] = {0 - (linear + context), code};
-  noted_[hash(linear)] = true;
+  note(linear);
 }
 
 void JumpTable::forget_code(unsigned offset, const u8* code) {

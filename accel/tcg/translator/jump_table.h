@@ -25,6 +25,8 @@ class JumpTable {
 
   Entry* entries() { return entries_.data(); }
   void add(u64 linear, u64 context, const u8* code);
+  // The code of something that has been added lies on this linear page, too.
+  void note(u64 linear) { noted_[hash(linear)] = true; }
   // Forgets the code of a block at this offset of a page.
   void forget_code(unsigned offset, const u8* code);
   void clear();

@@ -54,7 +54,7 @@ Translator::Translator(Cpu& cpu, CodeMemory memory)
 
 bool Translator::can_run(const Block& block) const {
   const Mode mode = block.mode;
-  if (!block.kept || block.second_page || mode.single) return false;
+  if (!block.kept || mode.single) return false;
   if (mode.code_width == 3) return true;
   return mode.code_width == 2 && mode.protected_mode && !mode.v86 && !mode.limited &&
          mode.stack32 && cpu_.segment_base[kCs] == 0 && is_flat(cpu_.segments[kDs]) &&
@@ -78,6 +78,7 @@ bool Translator::translate(Block& block) {
   BlockWriter writer(block, treatments_, common_, memory_.writable(), code, sites_, faults_,
                      shared_);
   block.code = executable(writer.write());
+  block.way_in = writer.way_in();
   const std::size_t before = used_;
   used_ = static_cast<std::size_t>(code.at() - memory_.writable());
   if (timed) figures_.time += kBlocksPerTiming * (cpu_.clock.now() - start);
@@ -117,9 +118,19 @@ std::optional<BlockRunner::Ran> Translator::run(Block& block) {
   }
   if (exit_) link(block);
   find_context();
-  if (cpu_.code->may_cache(cpu_.rip))
-    jumps_.add(cpu_.rip, context_, block.code - BlockWriter::kPrologueBytes);
+  add_jump(block);
   return enter(block);
+}
+
+// An instruction across two pages is there for as long as both are.
+void Translator::add_jump(const Block& block) {
+  if (!cpu_.code->may_cache(cpu_.rip)) return;
+  if (block.second_page) {
+    const u64 second = align_down(cpu_.rip, kPageSize) + kPageSize;
+    if (!cpu_.code->may_cache(second)) return;
+    jumps_.note(second);
+  }
+  jumps_.add(cpu_.rip, context_, block.code - BlockWriter::kPrologueBytes);
 }
 
 BlockRunner::Ran Translator::enter(const Block& block) {
@@ -156,7 +167,7 @@ void Translator::link(Block& target) {
   const Block& source = *site.block;
   if (site.resume == 0 || source.mode.key() != target.mode.key()) return;
   if (align_down(source.gpa, kPageSize) + static_cast<u64>(site.target) != target.gpa) return;
-  set_jump(site, target.code);
+  set_jump(site, memory_.executable() + target.way_in);
   site.next = std::exchange(target.incoming, number);
 }
 

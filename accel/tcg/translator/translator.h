@@ -49,6 +49,7 @@ class Translator final : public BlockRunner {
   bool can_run(const Block& block) const;
   bool translate(Block& block);
   bool has_room(const Block& block) const;
+  void add_jump(const Block& block);
   void link(Block& target);
   void set_jump(const Site& site, const u8* target);
   void fill_frame(Frame& frame);
