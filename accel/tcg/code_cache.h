@@ -35,7 +35,10 @@ struct Block {
   u8 runs = 0;               // by handlers, up to when it is translated
   const u8* code = nullptr;  // translated: where it begins
   u32 incoming = 0;          // the translator's: who jumps here directly, …
-  u32 way_in = 0;            // … and to where in its code memory
+  u32 way_in = 0;            // … and to where in its code memory;
+  bool shares = true;        // … accesses share checks;
+  u8 apart = 0;              // … how often in a row they soon were on two pages that lie apart,
+  u32 last_apart = 0;        // … and when that was
   Block* next = nullptr;     // in its hash chain
   Insn insns[1];             // count + 1: the last is the terminator; then `bytes` guest bytes
 

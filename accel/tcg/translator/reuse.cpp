@@ -113,7 +113,7 @@ HostOperand BlockWriter::reach(const MemoryUse& use, unsigned ordinal, const Lin
     held_ = shared->slot;
     return operand;
   }
-  const Stretch all = use.shares ? stretch_from(ordinal) : Stretch{};
+  const Stretch all = use.shares && block_.shares ? stretch_from(ordinal) : Stretch{};
   if (all.count > 1) {
     const i64 from_disp = i64{place.disp} - use.disp;
     check(place.base, all.low + from_disp, all.high + from_disp, all.write);

@@ -1,5 +1,7 @@
 #include "accel/tcg/translator/translator.h"
 
+#include <x86intrin.h>
+
 #include <algorithm>
 #include <new>
 
@@ -111,6 +113,7 @@ void Translator::add_to(TranslatorFigures& figures) const {
 }
 
 std::optional<BlockRunner::Ran> Translator::run(Block& block) {
+  if (std::exchange(apart_, false) && !block.code) block.shares = false;
   if (!can_run(block)) return exit_ = 0, std::nullopt;
   if (!block.code) {
     if (block.runs < runs_before) return ++block.runs, exit_ = 0, std::nullopt;
@@ -181,7 +184,12 @@ void Translator::retired(Block& block) {
   if (!block.code) return;
   ++figures_.discarded;
   if (sites_[exit_].block == &block) exit_ = 0;
-  for (u32 number = block.incoming; number; number = sites_[number].next)
+  undo(block);
+}
+
+// Forgets the block's translation.
+void Translator::undo(Block& block) {
+  for (u32 number = std::exchange(block.incoming, 0); number; number = sites_[number].next)
     set_jump(sites_[number], unlinked(sites_[number]));
   jumps_.forget_code(block.gpa % kPageSize, block.code - BlockWriter::kPrologueBytes);
   block.code = nullptr;
@@ -216,7 +224,7 @@ void Translator::fill_frame(Frame& frame) {
 
 // Looks up again what accesses behind `number` rely on: the handler may have changed what is
 // mapped. False: for one of them there is no word.
-bool Translator::renew_shared(Frame& frame, u32 number) const {
+bool Translator::renew_shared(Frame& frame, u32 number) {
   const Site& site = sites_[number];
   auto behind =
       std::upper_bound(shared_.begin(), shared_.end(), number,
@@ -230,11 +238,29 @@ bool Translator::renew_shared(Frame& frame, u32 number) const {
     const u64 last = linear + static_cast<u64>(i64{shared.high} - shared.low - 1);
     const u64* table = shared.write ? frame.write_table : frame.read_table;
     const u64 word = table[(linear / kPageSize + last / kPageSize) % FlatTable::kWords];
-    if (word == 0) return false;
+    if (word == 0) {
+      if (linear / kPageSize != last / kPageSize) lies_apart(*site.block);
+      return false;
+    }
     frame.reused[shared.slot] = word;
   }
   frame.scratch = site.held == kNothingHeld ? 0 : frame.reused[site.held];
   return true;
+}
+
+// What accesses of `block` share lies on two pages that do not follow each other in the host's
+// memory. Where that happens all the time, each is better off alone; so is what is left of the
+// block this time.
+void Translator::lies_apart(Block& block) {
+  constexpr u32 kSoon = 4;  // 4096 cycles
+  constexpr u8 kMany = 16;
+  apart_ = true;
+  const auto now = static_cast<u32>(__rdtsc() >> 10);
+  block.apart = now - block.last_apart <= kSoon ? static_cast<u8>(block.apart + 1) : u8{0};
+  block.last_apart = now;
+  if (block.apart < kMany) return;
+  block.shares = false;
+  undo(block);
 }
 
 const u8* Translator::begin(Translator* self, Frame* at, const u8* code) {
