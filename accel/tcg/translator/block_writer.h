@@ -76,6 +76,7 @@ class BlockWriter {
       unsigned guest;
       Host in;
       bool written;
+      bool high;  // CH: RCX, turned until that is its low byte
     };
     unsigned reg = 0, rm = 0, vvvv = 0;  // as the encoding has them
     bool is_memory = false;
@@ -85,8 +86,11 @@ class BlockWriter {
     bool needs_rex = false;    // for SIL and kin
     bool forbids_rex = false;  // for AH and kin
     bool counts = false;       // by CL
+    bool writes_rcx = false;   // other than as CH
   };
   bool native(const Insn& insn, const Row& row);
+  void load(const Plan::Spilled& spilled);
+  void store(const Plan::Spilled& spilled);
   bool lea(const Insn& insn);
   bool choose_registers(const Insn& insn, const Row& row, const GuestCode& guest, Plan& plan) const;
   bool rename(const OperandSpec& operand, unsigned guest, bool has_rex, Plan& plan,

@@ -1,5 +1,7 @@
 #include "accel/tcg/translator/memory_use.h"
 
+#include <string_view>
+
 #include "accel/x86/registers.h"
 
 namespace kite::tcg {
@@ -29,6 +31,15 @@ unsigned memory_bytes(const Insn& insn, const Row& row, const GuestCode& guest) 
 bool writes_memory(const Row& row) {
   for (unsigned i = 0; i < row.operand_count; ++i)
     if (is_memory_operand(row.operands[i]) && writes(row.operands[i])) return true;
+  return false;
+}
+
+bool is_aligned(const Row& row) {
+  for (unsigned i = 0; i < row.operand_count; ++i) {
+    const std::string_view name = row.operands[i].name;
+    if (is_memory_operand(row.operands[i]))
+      return name == "Wax" || name == "Max" || (!row.is_avx && (name == "Wdq" || name == "Mdq"));
+  }
   return false;
 }
 
@@ -143,6 +154,7 @@ MemoryUse memory_use_of(const Insn& insn, const Row* row, Treatment treatment,
   if (treatment == Treatment::kNative) {
     use.bytes = memory_bytes(insn, *row, take_apart(guest_bytes, insn, *row, code64));
     use.write = writes_memory(*row);
+    use.aligned = is_aligned(*row);
   }
   use.shares = use.bytes > 0 && is_moderate(insn.disp);
   use.key = {insn.base, insn.index, insn.scale};

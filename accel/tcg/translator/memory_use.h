@@ -12,6 +12,8 @@ bool writes(const OperandSpec& operand);
 // Of the instruction's memory operand, at most.
 unsigned memory_bytes(const Insn& insn, const Row& row, const GuestCode& guest);
 bool writes_memory(const Row& row);
+// Must memory be aligned to its size?
+bool is_aligned(const Row& row);
 
 // The part of an address that several accesses have in common: numbers as in Insn.
 struct AddressKey {
@@ -33,6 +35,7 @@ struct MemoryUse {
   i32 disp = 0;
   unsigned bytes = 0;
   bool write = false;
+  bool aligned = false;       // or it faults: it lies on one page
   u32 written = kEverything;  // general registers, a bit for each
   u8 moved = kNoRegister;     // a register to which a constant is added
   i32 move = 0;

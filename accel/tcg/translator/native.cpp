@@ -9,6 +9,8 @@ namespace kite::tcg {
 
 namespace {
 
+constexpr unsigned kHighRcx = 5;  // CH, without REX
+
 bool is_general(const OperandSpec& operand) {
   return !operand.vector && operand.place != Place::kFixed && operand.place != Place::kImmediate;
 }
@@ -61,12 +63,15 @@ bool answers_in_ecx(const Row& row) {
 // The host's number for a general register operand. False: it cannot be written.
 bool BlockWriter::rename(const OperandSpec& operand, unsigned guest, bool has_rex, Plan& plan,
                          unsigned& number_) const {
-  if (operand.bytes == 1 && !has_rex && guest >= 4 && guest < 8) {  // AH, CH, DH, BH
+  const bool high = operand.bytes == 1 && !has_rex && guest >= 4 && guest < 8;
+  if (high && guest != kHighRcx) {  // AH, DH, BH
     plan.forbids_rex = true;
     number_ = guest;
-    return guest != 5;
+    return true;
   }
-  if (!is_spilled(guest)) {
+  if (high) guest = kRcx;
+  if (!high && !is_spilled(guest)) {
+    plan.writes_rcx |= guest == kRcx && writes(operand);
     number_ = number(kHostOf[guest]);
     plan.needs_rex |= operand.bytes == 1 && number_ >= 4 && number_ < 8;
     return true;
@@ -82,7 +87,7 @@ bool BlockWriter::rename(const OperandSpec& operand, unsigned guest, bool has_re
   if (plan.spilled_count == free) return false;
   const Host in = kPlaces[plan.spilled_count];
   if (plan.counts && plan.is_memory && in == kAddress) return false;
-  plan.spilled[plan.spilled_count++] = {guest, in, writes(operand)};
+  plan.spilled[plan.spilled_count++] = {guest, in, writes(operand), high};
   number_ = number(in);
   return true;
 }
@@ -113,6 +118,8 @@ bool BlockWriter::choose_registers(const Insn& insn, const Row& row, const Guest
       done = rename(operand, guest.rm, has_rex, plan, plan.rm);
     if (!done) return false;
   }
+  for (unsigned i = 0; i < plan.spilled_count; ++i)
+    if (plan.spilled[i].high && plan.spilled[i].written && plan.writes_rcx) return false;
   const bool extends =
       plan.needs_rex || guest.wide || plan.reg > 7 || (!plan.is_memory && plan.rm > 7);
   return !(plan.forbids_rex && extends);
@@ -142,6 +149,19 @@ void BlockWriter::need_vectors() {
   vectors_present_ = true;
 }
 
+void BlockWriter::load(const Plan::Spilled& spilled) {
+  if (spilled.high)
+    code_.rorx(spilled.in, kHostOf[spilled.guest], 8);
+  else
+    code_.mov(spilled.in, spill_place(spilled.guest));
+}
+
+void BlockWriter::store(const Plan::Spilled& spilled) {
+  if (!spilled.high) return code_.mov(spill_place(spilled.guest), spilled.in);
+  code_.rorx(spilled.in, spilled.in, 56);
+  code_.mov(kHostOf[spilled.guest], spilled.in);
+}
+
 bool BlockWriter::native(const Insn& insn, const Row& row) {
   const GuestCode guest = take_apart(guest_bytes_, insn, row, code64_);
   if (insn.is_memory && !can_address(insn)) return false;
@@ -155,14 +175,13 @@ bool BlockWriter::native(const Insn& insn, const Row& row) {
   const bool leaves = insn.is_memory || may_raise(row);
   const u32 here = leaves ? site(insn, Site::Kind::kInstruction) : 0;
   if (insn.is_memory) reach_memory(insn, row, guest, plan, here);
-  for (unsigned i = 0; i < plan.spilled_count; ++i)
-    code_.mov(plan.spilled[i].in, spill_place(plan.spilled[i].guest));
+  for (unsigned i = 0; i < plan.spilled_count; ++i) load(plan.spilled[i]);
   if (plan.counts) code_.mov32(kScratch, kHostOf[kRcx]);
   if (leaves) may_fault(here);
   write_opcode(row, guest, plan);
   code_.bytes(guest.tail, guest.tail_bytes);
   for (unsigned i = 0; i < plan.spilled_count; ++i)
-    if (plan.spilled[i].written) code_.mov(spill_place(plan.spilled[i].guest), plan.spilled[i].in);
+    if (plan.spilled[i].written) store(plan.spilled[i]);
   if (plan.counts || plan.spilled_count == 3) held_ = kNothingHeld;
   if (leaves) resume_at(here);
   return true;

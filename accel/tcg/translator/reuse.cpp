@@ -121,7 +121,7 @@ HostOperand BlockWriter::reach(const MemoryUse& use, unsigned ordinal, const Lin
     code_.mov(reused_word(slot), kScratch);
     held_ = slot;
   } else {
-    check(place.base, place.disp, place.disp + i64{use.bytes}, use.write);
+    check(place.base, place.disp, place.disp + i64{use.aligned ? 1 : use.bytes}, use.write);
   }
   leave_without_word(site);
   return operand;

@@ -35,11 +35,41 @@ TEST_F(FlatTables_, AnAccessInsideAFilledPageFindsTheAddend) {
   EXPECT_EQ(write(kPage), 0u);
 }
 
-TEST_F(FlatTables_, AnAccessAcrossTwoFilledPagesFindsNothing) {
-  tables_.fill(0, kPage, 0x5000, kAddend, true, true);
+TEST_F(FlatTables_, AnAccessAcrossTwoPagesFindsWhatBothHave) {
   tables_.fill(0, kPage + kPageSize, 0x6000, kAddend, true, true);
   for (u64 offset = 0xff9; offset < 0x1000; ++offset) EXPECT_EQ(read(kPage + offset, 8), 0u);
+  tables_.fill(0, kPage, 0x5000, kAddend, true, false);
+  for (u64 offset = 0xff9; offset < 0x1000; ++offset) EXPECT_EQ(read(kPage + offset, 8), kAddend);
   EXPECT_EQ(write(kPage + 0xfff, 2), 0u);
+  tables_.fill(0, kPage, 0x5000, kAddend, true, true);
+  EXPECT_EQ(write(kPage + 0xfff, 2), kAddend);
+}
+
+TEST_F(FlatTables_, AnAccessAcrossPagesThatLieApartFindsNothing) {
+  tables_.fill(0, kPage, 0x5000, kAddend, true, true);
+  tables_.fill(0, kPage + kPageSize, 0x9000, kAddend + 0x3000, true, true);
+  EXPECT_EQ(read(kPage + 0xffc, 8), 0u);
+  EXPECT_EQ(write(kPage + 0xffc, 8), 0u);
+  EXPECT_EQ(read(kPage + kPageSize, 8), kAddend + 0x3000);
+}
+
+TEST_F(FlatTables_, AnAccessAcrossPagesEndsWithEitherOfThem) {
+  for (u64 gone : {kPage, kPage + kPageSize}) {
+    tables_.fill(0, kPage, 0x5000, kAddend, true, true);
+    tables_.fill(0, kPage + kPageSize, 0x6000, kAddend, true, true);
+    tables_.protect_if([&](u64 linear, u64) { return linear == gone; });
+    EXPECT_EQ(write(kPage + 0xffc, 8), 0u);
+    EXPECT_EQ(read(kPage + 0xffc, 8), kAddend);
+    tables_.flush_page(gone);
+    EXPECT_EQ(read(kPage + 0xffc, 8), 0u);
+  }
+}
+
+// Where 32-bit code goes on at 0, whose page numbers' sum is that of two pages elsewhere.
+TEST_F(FlatTables_, AnAccessAcross4GiBFindsNothing) {
+  tables_.fill(0, 4 * GiB - kPageSize, 0x5000, kAddend, true, true);
+  tables_.fill(0, 4 * GiB, 0x6000, kAddend, true, true);
+  EXPECT_EQ(read(4 * GiB - 4, 8), 0u);
 }
 
 TEST_F(FlatTables_, PrivilegesShareNothing) {
