@@ -43,7 +43,8 @@ void BlockWriter::prologue() {
 u32 BlockWriter::site(const Insn& insn, Site::Kind kind, i32 target) {
   const bool shares =
       std::any_of(live_.begin(), live_.end(), [](u32 live) { return live != kNoShared; });
-  sites_.push_back({&block_, target, 0, 0, insn.ordinal, kind, shares, kNothingHeld, 0});
+  sites_.push_back({&block_, target, 0, 0, insn.ordinal, kind, shares, kNothingHeld, 0,
+                    x87_present_});
   return static_cast<u32>(sites_.size() - 1);
 }
 
@@ -68,6 +69,9 @@ bool BlockWriter::treated(const Insn& insn, const Row& row) {
       return true;
     case Treatment::kNative:
       return native(insn, row);
+    case Treatment::kX87:
+    case Treatment::kX87Control:
+      return x87_instruction(insn, row, treatments_.of(insn) == Treatment::kX87);
     case Treatment::kLea:
       return lea(insn);
     case Treatment::kPush:

@@ -102,6 +102,14 @@ class BlockWriter {
   void write_modrm(const Plan& plan);
   void need_vectors();
 
+  // x87.cpp
+  void need_x87(const Insn& insn);
+  // `has_pointers`: it is one that processors remember.
+  bool x87_instruction(const Insn& insn, const Row& row, bool has_pointers);
+  bool is_followed_by_x87(const Insn& insn) const;
+  void x87_memory(const Insn& insn, const Row& row, bool has_pointers);
+  void load_control_word(const HostOperand& from, u32 site);
+
   // address.cpp
   bool can_address(const Insn& insn) const;
   // `based`: FS and GS count, as they do but for LEA.
@@ -204,7 +212,8 @@ class BlockWriter {
   std::vector<u8*> to_be_bound_;  // JRCXZ that wait for the next
   const u8* guest_bytes_ = nullptr;
   bool vectors_present_ = false;  // for sure, here
-  bool ended_ = false;            // nothing falls through
+  bool x87_present_ = false;
+  bool ended_ = false;  // nothing falls through
 };
 
 }  // namespace kite::tcg

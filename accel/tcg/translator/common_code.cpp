@@ -24,14 +24,27 @@ void call(Emitter& code, Function* function) {
   code.call(Host::kRax);
 }
 
-// Calls `target` if Frame::vectors_absent is 0. Keeps everything but kScratch.
-void if_vectors_present(Emitter& code, const u8* target) {
-  code.mov32(kScratch, KITE_FRAME(vectors_absent));
+// What `emit` writes is executed if the frame's word `absent` is 0. Uses kScratch.
+template <class Emit>
+void unless(Emitter& code, const HostOperand& absent, Emit emit) {
+  code.mov32(kScratch, absent);
   u8* present = code.jrcxz();
-  code.byte(0xeb);  // JMP over the call
-  code.byte(5);
+  code.byte(0xeb);  // JMP over it
+  u8* over = code.at();
+  code.byte(0);
   Emitter::bind8(present, code.at());
-  code.call(target);
+  emit();
+  Emitter::bind8(over, code.at());
+}
+
+void if_vectors_present(Emitter& code, const u8* target) {
+  unless(code, KITE_FRAME(vectors_absent), [&] { code.call(target); });
+}
+
+// FNSAVE, which leaves the x87 unit as C++ wants it; or FRSTOR.
+void if_x87_present(Emitter& code, bool save) {
+  unless(code, KITE_FRAME(x87_absent),
+         [&] { code.op(false, 0xdd, save ? 6 : 4, KITE_FRAME(x87_image)); });
 }
 
 }  // namespace
@@ -90,6 +103,7 @@ void Translator::write_common_code() {
   common_.slow = code.at();
   write_save(code);
   if_vectors_present(code, save_vectors);
+  if_x87_present(code, true);
   code.mov(Host::kRdi, KITE_FRAME(self));
   code.mov(Host::kRsi, kFrame);
   code.mov32(Host::kRdx, kValue);
@@ -109,6 +123,7 @@ void Translator::write_common_code() {
   Emitter::bind8(goes_on, code.at());
   code.mov(KITE_FRAME(target), Host::kRax);
   if_vectors_present(code, common_.load_vectors);
+  if_x87_present(code, false);
   write_load(code);
   code.mov(kScratch, KITE_FRAME(scratch));
   code.jmp(KITE_FRAME(target));

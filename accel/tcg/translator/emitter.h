@@ -112,6 +112,18 @@ class Emitter {
     byte(0xb7);
     modrm(number(to), number(from));
   }
+  void movzx16(Host to, const HostOperand& from) {
+    rex(false, number(to), number(from.index) == 4 ? 0 : number(from.index), number(from.base));
+    byte(0x0f);
+    byte(0xb7);
+    modrm(number(to), from);
+  }
+  void movzx8(Host to, Host from) {  // of registers that need no REX
+    byte(0x0f);
+    byte(0xb6);
+    modrm(number(to), number(from));
+  }
+  void not32(Host reg) { op(false, 0xf7, 2, reg); }
   // BMI2: a rotation that leaves the flags alone.
   void rorx(Host to, Host from, u8 count) {
     byte(0xc4);

@@ -46,12 +46,20 @@ struct Frame {
   u64* gpr = nullptr;       // Cpu::gpr
   FpuState* fpu = nullptr;  // Cpu::fpu
   Translator* self = nullptr;
-  u64* read_table = nullptr;                  // for kReadTable
-  u32* faulted = nullptr;                     // Translator::faulted_
-  u16 flags = 0;                              // AX as Emitter::flags_to_ax() leaves it
-  u32 mxcsr = 0x1f80;                         // the host's, for C++
+  u64* read_table = nullptr;  // for kReadTable
+  u32* faulted = nullptr;     // Translator::faulted_
+  u16 flags = 0;              // AX as Emitter::flags_to_ax() leaves it
+  u32 mxcsr = 0x1f80;         // the host's, for C++
   std::array<u64, kReusedWords> reused = {};  // SharedCheck
   u64 scratch = 0;                            // for kScratch, where code goes on
+  u32 x87_absent = 1;         // the x87 registers are in Cpu::fpu
+  // What the last x87 instruction since they came was, and its last operand in memory (x87.cpp).
+  static constexpr u64 kNothingNoted = ~u64{0};
+  static constexpr u32 kNoOperand = ~u32{0};
+  u32 x87_operand_segment = kNoOperand;
+  u64 x87_operand = 0;
+  u64 x87_instruction = kNothingNoted;
+  std::array<u8, 112> x87_image;  // x87_image.h
 };
 // On the stack behind six saved registers and a return address: a multiple of 16, and a half.
 static_assert(sizeof(Frame) % 16 == 8);

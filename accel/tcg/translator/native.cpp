@@ -15,10 +15,15 @@ bool is_general(const OperandSpec& operand) {
   return !operand.vector && operand.place != Place::kFixed && operand.place != Place::kImmediate;
 }
 
+// Pq, Qq, Qd, Nq: the x87 unit's.
+bool is_mmx_register(const OperandSpec& operand) {
+  return std::string_view("PQN").find(operand.name[0]) != std::string_view::npos;
+}
+
 bool uses_vectors(const Row& row) {
   if (row.is_avx || row.attributes.has(sse)) return true;
   for (unsigned i = 0; i < row.operand_count; ++i)
-    if (row.operands[i].vector) return true;
+    if (row.operands[i].vector && !is_mmx_register(row.operands[i])) return true;
   return false;
 }
 
@@ -172,6 +177,7 @@ bool BlockWriter::native(const Insn& insn, const Row& row) {
   Plan plan;
   if (!choose_registers(insn, row, guest, plan)) return false;
   if (uses_vectors(row)) need_vectors();
+  if (row.attributes.has(mmx)) need_x87(insn);
   const bool leaves = insn.is_memory || may_raise(row);
   const u32 here = leaves ? site(insn, Site::Kind::kInstruction) : 0;
   if (insn.is_memory) reach_memory(insn, row, guest, plan, here);

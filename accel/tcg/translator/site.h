@@ -13,6 +13,7 @@ struct Site {
   enum class Kind : u8 {
     kInstruction,  // to be executed by its handler; then code goes on at `resume`
     kDeclined,     // the same, and it always comes here
+    kX87,          // the x87 registers are to be made the host's; else as kInstruction
     kExit,         // the block is done: RIP is `target`, from the start of the page
   };
   Block* block;
@@ -24,6 +25,7 @@ struct Site {
   bool shares;  // inside a SharedCheck, perhaps
   u8 held;      // where it goes on, kScratch is this word of Frame::reused, or kNothingHeld
   u8 unlinked;  // of an exit: from behind its jump to where that goes until it is linked
+  bool x87;     // code at `resume` expects the guest's x87 registers in the host's
 };
 
 inline constexpr u8 kNothingHeld = 0xff;

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "accel/tcg/translator/signals.h"
+#include "accel/tcg/translator/x87_image.h"
 #include "base/trace.h"
 
 namespace kite::tcg {
@@ -279,6 +280,7 @@ const u8* Translator::begin(Translator* self, Frame* at, const u8* code) {
 }
 
 const u8* Translator::slow(Translator* self, Frame* frame, u32 site) {
+  if (!frame->x87_absent) x87_from_host(self->cpu_, *frame);
   return self->slow_way(*frame, site);
 }
 
@@ -314,20 +316,34 @@ const u8* Translator::slow_way(Frame& frame, u32 number) {
     ran_ = {insn, Flow::kLeave, true};
     return nullptr;
   }
-  if (site.kind == Site::Kind::kDeclined && insn->row != kNoRow) ++declined_[insn->row];
+  if (site.kind == Site::Kind::kX87 && x87_to_host(cpu_.fpu, frame))
+    return memory_.executable() + site.resume;
+  if (site.kind != Site::Kind::kInstruction) count_declined(*insn);
   // Perhaps the word of another page, 8 TiB away: the handler is to fill it anew.
   if (std::exchange(faulted_, 0)) cpu_.tlb.current().forget_data();
   Flow flow = insn->handler(cpu_, *insn);
   if (flow == Flow::kNext) {
-    if ((alone_ || !cpu_.attention.load(std::memory_order_relaxed)) && !block.stale &&
-        (cpu_.code64() || can_run(block))) {
-      fill_frame(frame);
-      if (!site.shares || renew_shared(frame, number)) return memory_.executable() + site.resume;
-    }
-    flow = cpu_.leave(*insn);
+    fill_frame(frame);
+    if (!can_go_on(block) || (site.shares && !renew_shared(frame, number)))
+      flow = cpu_.leave(*insn);
+  }
+  if (flow == Flow::kNext && (!site.x87 || x87_to_host(cpu_.fpu, frame)))
+    return memory_.executable() + site.resume;
+  while (flow == Flow::kNext) {
+    count_declined(*++insn);
+    flow = insn->handler(cpu_, *insn);
   }
   ran_ = {insn, flow, false};
   return nullptr;
+}
+
+bool Translator::can_go_on(const Block& block) const {
+  return (alone_ || !cpu_.attention.load(std::memory_order_relaxed)) && !block.stale &&
+         (cpu_.code64() || can_run(block));
+}
+
+void Translator::count_declined(const Insn& insn) {
+  if (insn.row != kNoRow) ++declined_[insn.row];
 }
 
 // A branch whose target is not canonical faults itself; all that CALL has done by now is undone.

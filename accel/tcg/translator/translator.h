@@ -61,6 +61,8 @@ class Translator final : public BlockRunner {
   static const u8* begin(Translator* self, Frame* frame, const u8* code);
   static const u8* slow(Translator* self, Frame* frame, u32 site);
   const u8* slow_way(Frame& frame, u32 site);
+  bool can_go_on(const Block& block) const;
+  void count_declined(const Insn& insn);
   void refuse_target(const Insn& branch);
   void stop(Frame& frame);
   void find_context();

@@ -80,6 +80,28 @@ bool is_native(const Row& row) {
   return can_be_renamed(row) && host_has_features_of(row);
 }
 
+// MMX instructions compute the same everywhere; those that convert, with memory, differ in whether
+// they are MMX instructions at all (SDM 2A CVTPI2PD).
+bool is_native_mmx(const Row& row) {
+  return std::string_view(row.name) != "maskmovq" && host_has_features_of(row);
+}
+
+// Approximations differ between makes, as does how far FPREM comes; FBLD's digits may be none. What
+// is left reads and writes the whole state.
+Treatment x87_treatment(const Row& row) {
+  const std::string_view name = row.name;
+  if (is_one_of(name, {"wait", "fnclex", "fldcw", "fnstcw", "fnstsw"}))
+    return Treatment::kX87Control;
+  const bool differs = is_one_of(
+      name, {"f2xm1", "fyl2x", "fyl2xp1", "fptan", "fpatan", "fsin", "fcos", "fsincos", "fprem",
+             "fprem1", "fbld", "fbstp", "fninit", "fldenv", "fnstenv", "frstor", "fnsave"});
+  return differs ? Treatment::kInterpret : Treatment::kX87;
+}
+
+bool is_x87_family(std::span<const Row> (*family)()) {
+  return family == x87_arithmetic_rows || family == x87_transfer_rows || family == x87_control_rows;
+}
+
 // Without operands, or of other families.
 bool is_native_besides(std::string_view name) {
   return is_one_of(name, {"clc", "stc", "cmc", "lahf", "sahf", "cbw", "cwd", "vzeroupper",
@@ -116,6 +138,8 @@ Treatment treatment_of(const Row& row, std::span<const Row> (*family)()) {
   if (is_native_besides(row.name) && host_has_features_of(row)) return Treatment::kNative;
   if (family == branch_rows || family == stack_rows || std::string_view(row.name) == "lea")
     return special(row);
+  if (is_x87_family(family)) return x87_treatment(row);
+  if (family == mmx_rows) return is_native_mmx(row) ? Treatment::kNative : Treatment::kInterpret;
   return is_native_family(family) && is_native(row) ? Treatment::kNative : Treatment::kInterpret;
 }
 

@@ -8,9 +8,11 @@
 namespace kite::tcg {
 
 enum class Treatment : u8 {
-  kInterpret,  // its handler is called
-  kNative,     // the same instruction, with other registers and another memory operand
-  kNothing,    // a NOP
+  kInterpret,   // its handler is called
+  kNative,      // the same instruction, with other registers and another memory operand
+  kX87,         // the same, with x87 registers
+  kX87Control,  // and it is not the instruction that x87's pointers tell
+  kNothing,     // a NOP
   kLea,
   kPush,
   kPop,

@@ -50,22 +50,19 @@ std::string memory_difference(const Outcome& silicon, const Outcome& ours) {
   return text;
 }
 
+std::string part_difference(const Image& silicon, const Image& ours, std::string_view name,
+                            unsigned from, unsigned size) {
+  const u8 *a = ours.bytes.data() + from, *b = silicon.bytes.data() + from;
+  if (std::memcmp(a, b, size) == 0) return {};
+  return fmt::format("\n  {} {}, silicon {}", name, hex_of(a, size), hex_of(b, size));
+}
+
 std::string image_difference(const Image& silicon, const Image& ours) {
-  const u8 *a = ours.bytes.data(), *b = silicon.bytes.data();
-  std::string text;
-  const auto part = [&](std::string name, unsigned from, unsigned size) {
-    if (std::memcmp(a + from, b + from, size) == 0) return;
-    text +=
-        fmt::format("\n  {} {}, silicon {}", name, hex_of(a + from, size), hex_of(b + from, size));
+  std::string text = x87_difference(silicon, ours);
+  const auto part = [&](const std::string& name, unsigned from, unsigned size) {
+    text += part_difference(silicon, ours, name, from, size);
   };
-  part("FCW", 0, 2);
-  part("FSW", 2, 2);
-  part("tags", 4, 1);
-  part("FOP", Image::kFop, 2);
-  part("FIP", Image::kFip, 8);
-  part("FDP", Image::kFdp, 8);
   part("MXCSR", Image::kMxcsr, 4);
-  for (unsigned i = 0; i < 8; ++i) part(fmt::format("ST{}", i), Image::kSt + 16 * i, 10);
   for (unsigned i = 0; i < 16; ++i) {
     part(fmt::format("XMM{}", i), Image::kXmm + 16 * i, 16);
     part(fmt::format("YMM{} above", i), Image::kYmm + 16 * i, 16);
@@ -74,6 +71,21 @@ std::string image_difference(const Image& silicon, const Image& ours) {
 }
 
 }  // namespace
+
+std::string x87_difference(const Image& silicon, const Image& ours) {
+  std::string text;
+  const auto part = [&](const std::string& name, unsigned from, unsigned size) {
+    text += part_difference(silicon, ours, name, from, size);
+  };
+  part("FCW", 0, 2);
+  part("FSW", 2, 2);
+  part("tags", 4, 1);
+  part("FOP", Image::kFop, 2);
+  part("FIP", Image::kFip, 8);
+  part("FDP", Image::kFdp, 8);
+  for (unsigned i = 0; i < 8; ++i) part(fmt::format("ST{}", i), Image::kSt + 16 * i, 10);
+  return text;
+}
 
 std::string difference(const Origin& origin, const Case& test, Maker maker, const Outcome& silicon,
                        Outcome& ours) {

@@ -11,6 +11,9 @@ namespace kite::oracle {
 std::string difference(const Origin& origin, const Case& test, Maker maker, const Outcome& silicon,
                        Outcome& ours);
 
+// The same of the x87 state alone, with nothing forgiven.
+std::string x87_difference(const Image& silicon, const Image& ours);
+
 // Bytes, registers and image, to repeat a case by hand.
 std::string describe(const Case& test, const Pool& pool);
 

@@ -78,7 +78,10 @@ void Enumeration::compare(u64 number, u32 index, bool cold) {
   if (ours_.vector == Outcome::kLanded && is_inside_a_case(ours_.rip)) return;
   translated_.run(test, cold, theirs_);
   ++run_;
-  const std::string text = difference(origin, test, host_maker(), theirs_, ours_);
+  // What processors may do as they like with x87, these two do alike.
+  const std::string x87 = test.vectors ? x87_difference(theirs_.image, ours_.image) : "";
+  std::string text = difference(origin, test, host_maker(), theirs_, ours_);
+  if (text.empty()) text = x87;
   if (text.empty()) return;
   ++differing_;
   Finding& finding = findings_[kind_of(*origin.row, text)];

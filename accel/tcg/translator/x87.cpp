@@ -1,0 +1,99 @@
+// x87 instructions, as they are. The guest's x87 registers are in the host's from the first of
+// them, unless an exception is not masked (x87_image.h), until C++ runs.
+//
+// The host's pointers to the last instruction and its operand are of no use, so each instruction
+// notes the guest's in the frame; of several in a row that cannot be left, the last does.
+#include <algorithm>
+
+#include "accel/tcg/translator/block_writer.h"
+
+namespace kite::tcg {
+
+namespace {
+
+// The number of the register, for FDS.
+u8 segment_of(const Insn& insn) {
+  return insn.segment == kFlat ? u8{kDs} : insn.segment == kFlatStack ? u8{kSs} : insn.segment;
+}
+
+bool is_fldcw(const Row& row) {
+  return row.encoding.opcode == 0xd9 && row.encoding.modrm_reg == 5;
+}
+
+}  // namespace
+
+// Behind it the guest's x87 registers are the host's, also where code goes on from the slow way.
+void BlockWriter::need_x87(const Insn& insn) {
+  if (x87_present_) return;
+  const u32 here = site(insn, Site::Kind::kX87);
+  code_.mov32(kScratch, KITE_FRAME(x87_absent));
+  u8* present = code_.jrcxz();
+  code_.mov32(kValue, here);
+  code_.jmp(common_.slow);
+  Emitter::bind8(present, code_.at());
+  sites_[here].resume = place();
+  sites_[here].x87 = x87_present_ = true;
+}
+
+bool BlockWriter::x87_instruction(const Insn& insn, const Row& row, bool has_pointers) {
+  if (insn.is_memory && !can_address(insn)) return false;
+  need_x87(insn);
+  if (row.attributes.has(wait)) return true;  // nothing is ever pending here
+  if (insn.is_memory)
+    x87_memory(insn, row, has_pointers);
+  else
+    code_.bytes(guest_bytes_ + insn.length - 2, 2);  // prefixes mean nothing
+  if (!has_pointers || is_followed_by_x87(insn)) return true;
+  code_.mov(kScratch, KITE_FRAME(page));
+  code_.lea(kScratch, {kScratch, Host::kRsp, 0, offset_ + insn.next_offset - insn.length});
+  code_.mov(KITE_FRAME(x87_instruction), kScratch);
+  return true;
+}
+
+// By one that cannot be left either, and notes its own address.
+bool BlockWriter::is_followed_by_x87(const Insn& insn) const {
+  if (insn.ordinal + 1u >= block_.count) return false;
+  const Insn& next = block_.insns[insn.ordinal + 1];
+  const Row* row = Decoder::row_of(next);
+  return row && has_rows_handler(next, *row) && !next.is_memory &&
+         treatments_.of(next) == Treatment::kX87;
+}
+
+void BlockWriter::x87_memory(const Insn& insn, const Row& row, bool has_pointers) {
+  const u32 here = site(insn, Site::Kind::kInstruction);
+  const auto memory =
+      std::find_if(row.operands.begin(), row.operands.end(), [](const OperandSpec& operand) {
+        return operand.place == Place::kModRm || operand.place == Place::kModRmMemory;
+      });
+  const Host linear = address(insn);
+  check(linear, memory->bytes, memory->use == Use::kWrite, here);
+  if (is_fldcw(row)) {
+    load_control_word({linear, kScratch}, here);
+  } else {
+    may_fault(here);
+    code_.op(false, row.encoding.opcode, static_cast<unsigned>(row.encoding.modrm_reg),
+             {linear, kScratch});
+  }
+  if (has_pointers) {
+    code_.mov(KITE_FRAME(x87_operand), linear);
+    code_.mov32(KITE_FRAME(x87_operand_segment), segment_of(insn));
+  }
+  sites_[here].resume = place();
+}
+
+// FLDCW, unless an exception would not be masked.
+void BlockWriter::load_control_word(const HostOperand& from, u32 site) {
+  may_fault(site);
+  code_.movzx16(kScratch, from);
+  code_.mov32(KITE_FRAME(pushed), kScratch);
+  code_.not32(kScratch);
+  code_.lea32(kScratch, {kScratch, kScratch});
+  code_.lea32(kScratch, {kScratch, kScratch});  // the six masks are bits 2 to 7
+  code_.movzx8(kScratch, kScratch);
+  u8* masked = code_.jrcxz();
+  code_.jmp(common_.slow);
+  Emitter::bind8(masked, code_.at());
+  code_.op(false, 0xd9, 5, KITE_FRAME(pushed));
+}
+
+}  // namespace kite::tcg
