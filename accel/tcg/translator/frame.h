@@ -30,7 +30,7 @@ constexpr bool is_spilled(unsigned guest) {
 }
 inline constexpr std::array<u8, 5> kSpilledGuests = {kR10, kR11, kR13, kR14, kR15};
 
-inline constexpr unsigned kReusedWords = 4;
+inline constexpr unsigned kReusedWords = 5;
 
 struct Frame {
   u32 polls = 0;               // until the next look around: decremented by each poll
@@ -46,13 +46,13 @@ struct Frame {
   u64* gpr = nullptr;       // Cpu::gpr
   FpuState* fpu = nullptr;  // Cpu::fpu
   Translator* self = nullptr;
-  u64* read_table = nullptr;  // for kReadTable
-  u32* faulted = nullptr;     // Translator::faulted_
-  u16 flags = 0;              // AX as Emitter::flags_to_ax() leaves it
-  u32 mxcsr = 0x1f80;         // the host's, for C++
+  u64* read_table = nullptr;                  // for kReadTable
+  u32* faulted = nullptr;                     // Translator::faulted_
+  u16 flags = 0;                              // AX as Emitter::flags_to_ax() leaves it
+  u32 mxcsr = 0x1f80;                         // the host's, for C++
   std::array<u64, kReusedWords> reused = {};  // SharedCheck
   u64 scratch = 0;                            // for kScratch, where code goes on
-  u32 x87_absent = 1;         // the x87 registers are in Cpu::fpu
+  u32 x87_absent = 1;                         // the x87 registers are in Cpu::fpu
   // What the last x87 instruction since they came was, and its last operand in memory (x87.cpp).
   static constexpr u64 kNothingNoted = ~u64{0};
   static constexpr u32 kNoOperand = ~u32{0};

@@ -45,6 +45,11 @@ bool is_aligned(const Row& row) {
 
 namespace {
 
+bool is_as_it_is(Treatment treatment) {
+  return treatment == Treatment::kNative || treatment == Treatment::kX87 ||
+         treatment == Treatment::kX87Control;
+}
+
 u32 bit_of(unsigned byte_offset) {
   return 1u << byte_offset / 8;
 }
@@ -95,6 +100,8 @@ void note_registers(MemoryUse& use, const Insn& insn, const Row& row, Treatment 
       use.written = 0;
       break;
     case Treatment::kNative:
+    case Treatment::kX87:
+    case Treatment::kX87Control:
       use.written = written_by(insn, row);
       if (const i32 added = constant_added(insn, row, code64))
         move(use, (row.encoding.register_in_opcode ? insn.reg : insn.rm) / 8u, added);
@@ -151,7 +158,7 @@ MemoryUse memory_use_of(const Insn& insn, const Row* row, Treatment treatment,
       treatment == Treatment::kInterpret || !usual || based)
     return use;
   use.bytes = code64 ? 8 : 4;  // of PUSH and of branches
-  if (treatment == Treatment::kNative) {
+  if (is_as_it_is(treatment)) {
     use.bytes = memory_bytes(insn, *row, take_apart(guest_bytes, insn, *row, code64));
     use.write = writes_memory(*row);
     use.aligned = is_aligned(*row);

@@ -25,6 +25,7 @@ bool is_fldcw(const Row& row) {
 // Behind it the guest's x87 registers are the host's, also where code goes on from the slow way.
 void BlockWriter::need_x87(const Insn& insn) {
   if (x87_present_) return;
+  held_ = kNothingHeld;
   const u32 here = site(insn, Site::Kind::kX87);
   code_.mov32(kScratch, KITE_FRAME(x87_absent));
   u8* present = code_.jrcxz();
@@ -44,6 +45,7 @@ bool BlockWriter::x87_instruction(const Insn& insn, const Row& row, bool has_poi
   else
     code_.bytes(guest_bytes_ + insn.length - 2, 2);  // prefixes mean nothing
   if (!has_pointers || is_followed_by_x87(insn)) return true;
+  held_ = kNothingHeld;
   code_.mov(kScratch, KITE_FRAME(page));
   code_.lea(kScratch, {kScratch, Host::kRsp, 0, offset_ + insn.next_offset - insn.length});
   code_.mov(KITE_FRAME(x87_instruction), kScratch);
@@ -61,28 +63,26 @@ bool BlockWriter::is_followed_by_x87(const Insn& insn) const {
 
 void BlockWriter::x87_memory(const Insn& insn, const Row& row, bool has_pointers) {
   const u32 here = site(insn, Site::Kind::kInstruction);
-  const auto memory =
-      std::find_if(row.operands.begin(), row.operands.end(), [](const OperandSpec& operand) {
-        return operand.place == Place::kModRm || operand.place == Place::kModRmMemory;
-      });
-  const Host linear = address(insn);
-  check(linear, memory->bytes, memory->use == Use::kWrite, here);
+  const HostOperand place =
+      reach_operand(insn, memory_bytes(insn, row, take_apart(guest_bytes_, insn, row, code64_)),
+                    writes_memory(row), here);
   if (is_fldcw(row)) {
-    load_control_word({linear, kScratch}, here);
+    load_control_word(place, here);
   } else {
     may_fault(here);
-    code_.op(false, row.encoding.opcode, static_cast<unsigned>(row.encoding.modrm_reg),
-             {linear, kScratch});
+    code_.op(false, row.encoding.opcode, static_cast<unsigned>(row.encoding.modrm_reg), place);
   }
   if (has_pointers) {
-    code_.mov(KITE_FRAME(x87_operand), linear);
+    code_.lea(kAddress, {place.base, Host::kRsp, 0, place.displacement});
+    code_.mov(KITE_FRAME(x87_operand), kAddress);
     code_.mov32(KITE_FRAME(x87_operand_segment), segment_of(insn));
   }
-  sites_[here].resume = place();
+  resume_at(here);
 }
 
 // FLDCW, unless an exception would not be masked.
 void BlockWriter::load_control_word(const HostOperand& from, u32 site) {
+  held_ = kNothingHeld;
   may_fault(site);
   code_.movzx16(kScratch, from);
   code_.mov32(KITE_FRAME(pushed), kScratch);
