@@ -40,8 +40,9 @@ class BlockRunner {
   virtual void add_to(TranslatorFigures& figures) const = 0;
 };
 
+using MakeBlockRunner = Result<std::unique_ptr<BlockRunner>>(Cpu& cpu, std::size_t code_bytes);
 // The host's translator, with `code_bytes` of memory for what it makes. An error says why there is
 // none.
-Result<std::unique_ptr<BlockRunner>> make_block_runner(Cpu& cpu, std::size_t code_bytes);
+MakeBlockRunner make_block_runner;
 
 }  // namespace kite::tcg

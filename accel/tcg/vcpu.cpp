@@ -20,8 +20,8 @@ TcgVcpu::TcgVcpu(const AcceleratorConfig& config, const VcpuConfig& vcpu, const 
   cpu_.lease = Cpu::Lease::kNone;
 }
 
-Result<> TcgVcpu::translate(std::size_t code_bytes) {
-  cpu_.code->set_runner(KITE_TRY(make_block_runner(cpu_, code_bytes)));
+Result<> TcgVcpu::translate(std::size_t code_bytes, MakeBlockRunner* make) {
+  cpu_.code->set_runner(KITE_TRY(make(cpu_, code_bytes)));
   return {};
 }
 

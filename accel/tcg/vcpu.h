@@ -19,8 +19,9 @@ class TcgVcpu final : public Vcpu {
           Processors& processors);
   ~TcgVcpu() override;
 
-  // From now on what can be is translated, into `code_bytes` of memory. Before the first run().
-  Result<> translate(std::size_t code_bytes);
+  // From now on what can be is run by what `make` makes: the translator, with `code_bytes` of
+  // memory, or what a test puts in its place. Before the first run().
+  Result<> translate(std::size_t code_bytes, MakeBlockRunner* make = &make_block_runner);
   // Behind that: from now on translated code is compared with the handlers. While this is the only
   // processor.
   void compare() { lockstep_ = std::make_unique<Lockstep>(cpu_); }
