@@ -90,6 +90,10 @@ std::string x87_difference(const Image& silicon, const Image& ours) {
 std::string difference(const Origin& origin, const Case& test, Maker maker, const Outcome& silicon,
                        Outcome& ours) {
   forgive(origin, test, maker, silicon, ours);
+  return difference(test, defined_flags(origin, test), silicon, ours);
+}
+
+std::string difference(const Case& test, u64 flags, const Outcome& silicon, const Outcome& ours) {
   std::string text;
   if (!same_stop(silicon, ours))
     text += fmt::format("\n  {}, silicon {}", stop_of(ours), stop_of(silicon));
@@ -97,7 +101,7 @@ std::string difference(const Origin& origin, const Case& test, Maker maker, cons
     if (silicon.gpr[i] != ours.gpr[i])
       text += fmt::format("\n  register {} = {:#x}, silicon {:#x}", i, ours.gpr[i], silicon.gpr[i]);
   constexpr u64 kSeen = rflags::kTf | rflags::kDf | rflags::kNt | rflags::kAc | rflags::kId;
-  const u64 mask = defined_flags(origin, test) | kSeen;
+  const u64 mask = flags | kSeen;
   if ((silicon.rflags ^ ours.rflags) & mask)
     text +=
         fmt::format("\n  flags {:#x}, silicon {:#x}", ours.rflags & mask, silicon.rflags & mask);

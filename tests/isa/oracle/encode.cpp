@@ -11,10 +11,11 @@ using tcg::Row;
 
 class Encoder {
  public:
-  Encoder(const Row& row, Random& random) : row_(row), e_(row.encoding), random_(random) {
+  Encoder(const Row& row, Random& random, unsigned base)
+      : row_(row), e_(row.encoding), random_(random), base_(base) {
     may_be_memory_ = e_.has_modrm && e_.fixed_modrm < 0 && !row.has(Place::kModRmRegister);
     must_be_memory_ = may_be_memory_ && row.has(Place::kModRmMemory);
-    is_memory_ = must_be_memory_ || (may_be_memory_ && random_.one_in(2));
+    is_memory_ = must_be_memory_ || (may_be_memory_ && (has_base() || random_.one_in(2)));
   }
 
   Encoded run() {
@@ -30,6 +31,13 @@ class Encoder {
   }
 
  private:
+  bool has_base() const { return base_ != kAnyBase; }
+  // REX.R, X and B.
+  u64 any_extensions() {
+    const u64 rxb = random_.one_in(2) ? random_.below(8) : 0;
+    return has_base() && is_memory_ ? (rxb & 6) | base_ >> 3 : rxb;
+  }
+
   void put(u64 byte) { out_.bytes[out_.size++] = static_cast<u8>(byte); }
 
   void put_free_prefixes() {
@@ -66,7 +74,7 @@ class Encoder {
         break;
     }
     const bool wide = e_.w < 0 ? random_.one_in(3) : e_.w == 1;
-    const u64 rxb = random_.one_in(2) ? random_.below(8) : 0;
+    const u64 rxb = any_extensions();
     if (wide || rxb != 0 || random_.one_in(8)) put(0x40 | (wide ? 8 : 0) | rxb);
     if (e_.map > 0) put(0x0f);
     if (e_.map > 1) put(e_.map == 2 ? 0x38 : 0x3a);
@@ -75,7 +83,7 @@ class Encoder {
   // The two-byte form where the fields fit into it (SDM 2A 2.3.5).
   void put_vex() {
     constexpr unsigned kPp[] = {0, 0, 1, 2, 3};  // by Encoding::Prefix
-    const u64 rxb = random_.one_in(2) ? random_.below(8) : 0;
+    const u64 rxb = any_extensions();
     const u64 w = e_.w >= 0 ? static_cast<u64>(e_.w) : random_.below(2);
     const u64 l = e_.vex_l >= 0 ? static_cast<u64>(e_.vex_l) : random_.below(2);
     u64 vvvv = row_.has(Place::kVvvv) ? random_.below(16) : 0;
@@ -97,17 +105,23 @@ class Encoder {
     u64 rm = random_.below(8);
     if (!is_memory_) return put(0xc0 | reg << 3 | rm);
     if (std::string_view(row_.name).find("gather") != std::string_view::npos) rm = 4;
-    const u64 mod = random_.below(3);
+    // Without a displacement number 5 is no base.
+    const bool needs_displacement = has_base() && base_ % 8 == 5;
+    const u64 mod = needs_displacement ? 1 + random_.below(2) : random_.below(3);
+    if (has_base() && rm != 4) rm = random_.one_in(6) ? 4 : base_ % 8;
     put(mod << 6 | reg << 3 | rm);
     bool wide_displacement = mod == 2 || (mod == 0 && rm == 5);
     if (rm == 4) {
-      const u64 sib = random_.below(256);
+      const u64 sib = has_base() ? any_index() | base_ % 8 : random_.below(256);
       put(sib);
       wide_displacement |= mod == 0 && (sib & 7) == 5;
     }
     if (mod == 1) put(random_());
     if (wide_displacement) put_displacement();
   }
+
+  // Scale and index of a SIB byte, mostly none.
+  u64 any_index() { return random_.one_in(3) ? random_.below(32) << 3 : 0x20; }
 
   void put_displacement() {
     out_.displacement_at = out_.size;
@@ -127,14 +141,15 @@ class Encoder {
   const Row& row_;
   const Encoding& e_;
   Random& random_;
+  const unsigned base_;
   bool may_be_memory_, must_be_memory_, is_memory_;
   Encoded out_;
 };
 
 }  // namespace
 
-Encoded encode(const Row& row, Random& random) {
-  return Encoder(row, random).run();
+Encoded encode(const Row& row, Random& random, unsigned base) {
+  return Encoder(row, random, base).run();
 }
 
 }  // namespace kite::oracle

@@ -12,6 +12,8 @@ struct Encoded {
   u8 displacement_at = 0;  // where a displacement of four bytes stands; 0 if there is none
 };
 
-Encoded encode(const tcg::Row& row, Random& random);
+// `base`: a register; then memory that it is the base of, if the row allows any.
+inline constexpr unsigned kAnyBase = 16;
+Encoded encode(const tcg::Row& row, Random& random, unsigned base = kAnyBase);
 
 }  // namespace kite::oracle

@@ -26,38 +26,6 @@ u64 tail_of(u64 slot, Random& random) {
   return kCodeBase + slot * kSlotSize + kTail + random.below(kSlotSize - kTail);
 }
 
-// Mostly inside the data pages; sometimes at an edge, read-only, missing or not canonical.
-u64 any_target(Random& random) {
-  switch (random.below(32)) {
-    case 0:
-      return kReadOnlyBase - random.below(40);
-    case 1:
-      return kReadOnlyBase + kPageSize - random.below(40);
-    case 2:
-      return kReadOnlyBase + random.below(64);
-    case 3:
-      return kLastBase + kPageSize - random.below(40);
-    case 4:
-      return kDataBase - random.below(40);
-    case 5:
-      return value_of(random());
-    case 6:
-    case 7:
-    case 8:
-      return kDataBase + kPageSize - random.below(40);
-    case 9:
-    case 10:
-    case 11:
-    case 12:
-      return kDataBase + 256 + random.below(128);
-    case 13:
-    case 14:
-      return kLastBase + 64 * random.below(60) + 24;
-    default:
-      return kDataBase + 256 + 16 * random.below(400);
-  }
-}
-
 u64 segment_base(const Insn& insn) {
   return insn.segment == kFs ? kFsBase : insn.segment == kGs ? kGsBase : 0;
 }
@@ -300,6 +268,37 @@ class CaseMaker {
 };
 
 }  // namespace
+
+u64 any_target(Random& random) {
+  switch (random.below(32)) {
+    case 0:
+      return kReadOnlyBase - random.below(40);
+    case 1:
+      return kReadOnlyBase + kPageSize - random.below(40);
+    case 2:
+      return kReadOnlyBase + random.below(64);
+    case 3:
+      return kLastBase + kPageSize - random.below(40);
+    case 4:
+      return kDataBase - random.below(40);
+    case 5:
+      return value_of(random());
+    case 6:
+    case 7:
+    case 8:
+      return kDataBase + kPageSize - random.below(40);
+    case 9:
+    case 10:
+    case 11:
+    case 12:
+      return kDataBase + 256 + random.below(128);
+    case 13:
+    case 14:
+      return kLastBase + 64 * random.below(60) + 24;
+    default:
+      return kDataBase + 256 + 16 * random.below(400);
+  }
+}
 
 tcg::Mode user_mode(bool code64) {
   tcg::Mode mode;

@@ -27,6 +27,9 @@ u16 any_selector(u64 r);
 // The general registers that follow from `seed`, before some are aimed at memory.
 void fill_registers(std::array<u64, 16>& gpr, u64 seed);
 
+// Mostly inside the data pages; sometimes at an edge, read-only, missing or not canonical.
+u64 any_target(Random& random);
+
 // The mode the cases run in: ring 3, of 64-bit mode unless told otherwise.
 tcg::Mode user_mode(bool code64 = true);
 

@@ -17,7 +17,6 @@ constexpr u64 kRamSize = 1 * MiB;
 constexpr u64 kPageTables = 0x1000;  // a PML4, then whatever map() needs
 constexpr u64 kDataPages = 0x30000;  // kWritablePages, one behind the other
 constexpr u64 kReadOnlyPage = 0x38000;
-constexpr u64 kCodePages = 0x40000;
 constexpr u64 kGdtPage = 0x3a000;
 constexpr u64 kGdt = 0xffff800000000000;  // of the supervisor's
 

@@ -16,6 +16,7 @@ class Interpreter {
  public:
   // The limit of the segment whose limit is the processor's number on Linux: no number of one.
   static constexpr u16 kNumberLimit = 0xa5c3;
+  static constexpr u64 kCodePages = 0x40000;  // guest physical, of kCodeBase
 
   // In 64-bit mode, or as 32-bit code of compatibility mode.
   explicit Interpreter(bool code64 = true);
@@ -28,20 +29,21 @@ class Interpreter {
 
  protected:
   tcg::Cpu& cpu() { return *cpu_; }
-  const AddressSpace& memory() const { return memory_; }
+  AddressSpace& memory() { return memory_; }
+  u8* at(u64 physical) { return ram_.data() + physical; }
+  // Writes page-table entries with `rights`.
+  void map(u64 linear, u64 physical, u64 size, u64 rights);
   void start(const Case& test);
   // What is left where the instruction said `flow` and RIP is Cpu::rip.
   void finish(const Case& test, tcg::Flow flow, Outcome& outcome);
 
  private:
-  void map(u64 linear, u64 physical, u64 size, u64 rights);
   void write_tables();
   void set_up_processor();
   void set_up_segments();
   void save_segments(Selectors& selectors);
   void load_image(const Image& image);
   void save_image(Image& image) const;
-  u8* at(u64 physical) { return ram_.data() + physical; }
 
   HostMemory ram_;
   AddressSpace memory_;

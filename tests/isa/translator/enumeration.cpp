@@ -4,25 +4,10 @@
 
 #include <algorithm>
 
-#include "tests/isa/oracle/rules.h"
+#include "tests/isa/translator/compared_rows.h"
 
 namespace kite::oracle {
 namespace {
-
-// What exists in 32-bit code only, and is compared there.
-bool is_old(const tcg::Row& row) {
-  if (!row.is_implemented || !row.attributes.has(tcg::not64) || uses_selectors(row)) return false;
-  return !row.has(tcg::Place::kFar) && !is_named(row, {"push", "pop", "into", "les", "lds", "call",
-                                                       "jmp", "call far", "jmp far"});
-}
-
-bool is_compared64(const tcg::Row& row) {
-  return excluded(row).empty();
-}
-
-bool is_compared32(const tcg::Row& row) {
-  return excluded(row).empty() || is_old(row);
-}
 
 // Up to the first number: what kind of difference it is.
 std::string kind_of(const tcg::Row& row, const std::string& text) {
@@ -40,14 +25,16 @@ Enumeration::Enumeration(bool code64, u64 seed)
       translated_(code64),
       pool_(std::make_unique<Pool>()) {
   for (const tcg::Row& row : tcg::rows())
-    if (code64 ? is_compared64(row) : is_compared32(row)) rows_.push_back(&row);
+    if (is_compared(row, code64)) rows_.push_back(&row);
 }
 
 void Enumeration::generate(u64 number) {
   const u64 batch_seed = mix(seed_ * 0x9e3779b97f4a7c15 + number);
   fill_pool(*pool_, batch_seed);
   Random random(batch_seed);
-  const Wanted wanted{user_mode(code64_), code64_ ? &is_compared64 : &is_compared32};
+  const Wanted wanted{user_mode(code64_),
+                      code64_ ? +[](const tcg::Row& row) { return is_compared(row, true); }
+                              : +[](const tcg::Row& row) { return is_compared(row, false); }};
   constexpr u64 kTries = 1000;
   cases_.clear();
   origins_.assign(kSlots, {});
