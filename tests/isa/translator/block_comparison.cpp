@@ -13,6 +13,7 @@ namespace {
 // The flags that are defined where the program stopped. Nobody knows if that is not where one of
 // its instructions begins, or one that it has written itself.
 u64 defined_at_end(const Program& program, const BlockOutcome& outcome) {
+  if (program.undefined.empty()) return rflags::kArithmetic;
   if (!outcome.code.empty()) return 0;
   const u64 at = outcome.outcome.rip - program.start.rip;
   if (at >= program.code.size()) return ~program.undefined.back().second & rflags::kArithmetic;
@@ -46,9 +47,9 @@ void BlockComparison::compare(u64 batch, const Program& program) {
     ++differing_;
     Finding& finding = findings_[text.substr(0, text.find_first_of("0123456789="))];
     if (++finding.count == 1)
-      finding.first = fmt::format("KITE_ISA_SEED={} KITE_ISA_BATCH={}: slot {} ({}){}\n{}{}", seed_,
-                                  batch, program.slot(), cold ? "cold" : "warm", text,
-                                  listing(program), describe(program.start, *pool_));
+      finding.first = fmt::format("KITE_ISA_SEED={} KITE_ISA_BATCH={} ({}){}\n{}{}", seed_, batch,
+                                  cold ? "cold" : "warm", text, listing(program),
+                                  describe(program.start, *pool_));
   }
 }
 
@@ -66,7 +67,7 @@ std::string BlockComparison::difference_of(const Program& program, const BlockOu
 
 std::string BlockComparison::listing(const Program& program) const {
   std::string text;
-  u64 rip = program.start.rip;
+  u64 rip = program.code_at;
   std::span<const u8> code = program.code;
   while (!code.empty()) {
     tcg::Insn insn;

@@ -46,7 +46,7 @@ void BlockEngine::begin(const Pool& pool, std::span<const Program> programs) {
   std::fill(code_.begin(), code_.end(), u8{0xcc});
   for (const Program& program : programs)
     std::copy(program.code.begin(), program.code.end(),
-              code_.begin() + static_cast<std::ptrdiff_t>(program.start.rip - kCodeBase));
+              code_.begin() + static_cast<std::ptrdiff_t>(program.code_at - kCodeBase));
   std::copy(code_.begin(), code_.end(), at(kCodePages));
   cpu().code->flush();
 }
@@ -71,17 +71,17 @@ tcg::BlockRunner::Ran BlockEngine::run_block() {
 }
 
 bool BlockEngine::run(const Program& program, bool cold, BlockOutcome& outcome) {
-  constexpr unsigned kMostBlocks = 2000;
+  constexpr unsigned kMostBlocks = 50'000;
   if (cold) cpu().tlb.flush_all();
   start(program.start);
   device_.begin();
   cpu().rip = program.start.rip;
-  const u64 first = program_base(program.slot());
   tcg::BlockRunner::Ran ran;
   unsigned blocks = 0;
   do {
     ran = run_block();
-  } while (ran.flow == Flow::kLeave && cpu().rip - first < kProgramSize && ++blocks < kMostBlocks);
+  } while (ran.flow == Flow::kLeave && cpu().rip - program.first < program.size &&
+           ++blocks < kMostBlocks);
   finish(program.start, ran.flow, outcome.outcome);
   if (ran.flow == Flow::kFault)
     outcome.outcome.rip = ran.last ? cpu().this_rip(*ran.last) : cpu().rip;
@@ -91,12 +91,14 @@ bool BlockEngine::run(const Program& program, bool cold, BlockOutcome& outcome) 
   return blocks < kMostBlocks;
 }
 
+// SYSCALL is among what a program may make of its own bytes.
 void BlockEngine::take_segments(std::array<Segment, 6>& segments) {
   segments = cpu().segments;
   if (segments == segments_) [[likely]]
     return;
   for (unsigned i = 0; i < segments_.size(); ++i)
     cpu().set_segment(static_cast<SegmentRegister>(i), segments_[i]);
+  cpu().set_cpl(3);
 }
 
 // What the program has stored to code is undone, too.

@@ -9,27 +9,23 @@
 
 namespace kite::oracle {
 
-// Each program has a slot of the code area, which may be written to as well; some lie across two
-// pages. Behind it stands INT3.
+// The code area may be written to as well. A short program has a slot of it; some lie across two
+// pages. Where no code is stands INT3.
 inline constexpr u64 kProgramSize = 256;
-inline constexpr u64 kFirstProgram = kCodeBase + kProgramSize / 2;
-inline constexpr u64 kPrograms = kCodeSize / kProgramSize - 1;
+inline constexpr u64 kPrograms = kCodeSize / kProgramSize - 1;  // of a batch
 // A page of a device's registers.
 inline constexpr u64 kDeviceBase = 0x20106000;
 
 struct Program {
-  Case start;  // its code apart
-  std::vector<u8> code;
+  Case start;            // its code apart
+  std::vector<u8> code;  // at `code_at`; empty if another of the batch has it
+  u64 code_at = 0;
+  // It has ended where RIP is elsewhere.
+  u64 first = 0, size = kProgramSize;
   // The flags that are left undefined: ahead of each instruction, by its offset, and behind the
-  // last.
+  // last. None: all are defined.
   std::vector<std::pair<unsigned, u64>> undefined;
-
-  u64 slot() const { return (start.rip - kFirstProgram) / kProgramSize; }
 };
-
-constexpr u64 program_base(u64 slot) {
-  return kFirstProgram + slot * kProgramSize;
-}
 
 struct CodeChange {
   u16 offset;  // in the code area

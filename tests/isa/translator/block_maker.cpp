@@ -31,7 +31,8 @@ Program BlockMaker::make(u64 slot, Random& random) {
   random_ = &random;
   program_ = {};
   Case& start = program_.start;
-  start.rip = program_base(slot) + random.below(48);
+  program_.first = kCodeBase + kProgramSize / 2 + slot * kProgramSize;
+  program_.code_at = start.rip = program_.first + random.below(48);
   start.register_seed = static_cast<u32>(random());
   fill_registers(start.gpr, start.register_seed);
   constexpr unsigned kPointers = 6;
@@ -174,35 +175,50 @@ void BlockMaker::append_bytes(std::initializer_list<u8> bytes) {
   program_.code.insert(program_.code.end(), bytes);
 }
 
+void BlockMaker::append_relative(std::initializer_list<u8> opcode) {
+  append_bytes(opcode);
+  const u64 next = program_.start.rip + program_.code.size() + 4;
+  for (unsigned i = 0; i < 4; ++i)
+    program_.code.push_back(static_cast<u8>((kWayBack - next) >> (8 * i)));
+}
+
 // JMP to the way back; a Jcc there, or a CALL; RET; JMP and CALL through a register.
 void BlockMaker::append_end() {
-  const auto relative = [&](std::initializer_list<u8> opcode) {
-    append_bytes(opcode);
-    const u64 next = program_.start.rip + program_.code.size() + 4;
-    for (unsigned i = 0; i < 4; ++i)
-      program_.code.push_back(static_cast<u8>((kWayBack - next) >> (8 * i)));
-  };
   program_.undefined.push_back({static_cast<unsigned>(program_.code.size()), undefined_});
+  const u8 guest = static_cast<u8>(random_->below(8));
   switch (random_->below(8)) {
     case 0:
-      if (undefined_ == 0) relative({0x0f, static_cast<u8>(0x80 + random_->below(16))});
+      if (undefined_ == 0) append_relative({0x0f, static_cast<u8>(0x80 + random_->below(16))});
       break;
     case 1:
-      relative({0xe8});
+      append_relative({0xe8});
       break;
     case 2:
-      append_bytes({0xc3});
+      append_if_it_leaves({0xc3});
       break;
     case 3:
-      append_bytes({0xff, static_cast<u8>(0xe0 | random_->below(8))});
+      append_if_it_leaves({0xff, static_cast<u8>(0xe0 | guest)});
       break;
     case 4:
-      append_bytes({0xff, static_cast<u8>(0xd0 | random_->below(8))});
+      append_if_it_leaves({0xff, static_cast<u8>(0xd0 | guest)});
       break;
     default:
       break;
   }
-  relative({0xe9});
+  append_relative({0xe9});
+}
+
+// Not back into the block, whose bytes may mean anything from there.
+void BlockMaker::append_if_it_leaves(std::initializer_list<u8> bytes) {
+  Candidate branch;
+  std::copy(bytes.begin(), bytes.end(), branch.bytes.bytes.begin());
+  Insn& insn = branch.origin.insn;
+  if (guide_.decoder().decode(branch.bytes.bytes, user_mode(code64_), insn) !=
+      tcg::DecodeStatus::kOk)
+    return;
+  insn.next_offset = static_cast<u16>(program_.code.size() + bytes.size());
+  const bool faults = guide_.step(insn) == tcg::Flow::kFault;
+  if (faults || guide_.rip() - program_.first >= program_.size) append_bytes(bytes);
 }
 
 bool BlockMaker::is_fair(const Program& program, const std::vector<CodeChange>& changes) const {

@@ -31,6 +31,8 @@ class BlockMaker final : public ProgramMaker {
   bool append();
   void append_end();
   void append_bytes(std::initializer_list<u8> bytes);
+  void append_relative(std::initializer_list<u8> opcode);
+  void append_if_it_leaves(std::initializer_list<u8> bytes);
   // Nothing: another one is to be tried.
   std::optional<Candidate> candidate();
   u8 any_register();

@@ -1,4 +1,5 @@
-// The translator against the interpreter, block by block: what an instruction leaves for the next.
+// The translator against the interpreter: what an instruction leaves for the next, and a block for
+// the blocks behind it.
 // In reports "silicon" is the translator.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -6,6 +7,7 @@
 #include "accel/tcg/translator/translator.h"
 #include "tests/isa/translator/block_comparison.h"
 #include "tests/isa/translator/block_maker.h"
+#include "tests/isa/translator/call_maker.h"
 #include "tests/isa/translator/extent.h"
 
 namespace kite::oracle {
@@ -17,7 +19,6 @@ class TranslatedPrograms : public testing::TestWithParam<bool> {
   TranslatedPrograms() { tcg::Translator::runs_before = 0; }
   ~TranslatedPrograms() override { tcg::Translator::runs_before = 1; }
 
-  // `blocks_each`: of a program, at least, on the average.
   void compare(ProgramMaker& maker, u64 programs) {
     const Extent extent(programs);
     BlockComparison comparison(maker, GetParam(), extent.seed());
@@ -38,6 +39,11 @@ class TranslatedPrograms : public testing::TestWithParam<bool> {
 TEST_P(TranslatedPrograms, BlocksDoAsTheirHandlersDo) {
   BlockMaker maker(GetParam());
   compare(maker, 40'000);
+}
+
+TEST_P(TranslatedPrograms, ReturnsGoWhereTheStackSays) {
+  CallMaker maker(GetParam());
+  compare(maker, 8'000);
 }
 
 INSTANTIATE_TEST_SUITE_P(, TranslatedPrograms, testing::Values(true, false),
