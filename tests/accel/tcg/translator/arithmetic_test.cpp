@@ -1,4 +1,5 @@
-// Instructions that fault on the host's processor in the guest's place.
+// Instructions that fault on the host's processor in the guest's place, or that it has and the
+// guest has not.
 #include "tests/accel/tcg/translator/translated_modes.h"
 
 namespace kite {
@@ -17,12 +18,12 @@ class TranslatedArithmetic : public TranslatedModes {
 };
 
 TEST_F(TranslatedArithmetic, ADivisionByZeroLeavesTheRegisters) {
-  for (unsigned divisor : {kRcx, kR12}) {  // in place, and spilled
+  for (unsigned divisor : {kRcx, kR13}) {  // in place, and spilled
     gpr(kRax) = 17;
     gpr(kRdx) = 0;
     gpr(divisor) = 0;
     const u8 rex = divisor == kRcx ? 0x48 : 0x49;
-    const u8 modrm = divisor == kRcx ? 0xf1 : 0xf4;
+    const u8 modrm = divisor == kRcx ? 0xf1 : 0xf5;
     const X86State after = run({0xff, 0xc3, rex, 0xf7, modrm});  // inc ebx; div
     EXPECT_EQ(vector_of(after), kDivideError);
     EXPECT_EQ(quad(after, 0), kCode + 2);
@@ -62,6 +63,18 @@ TEST_F(TranslatedArithmetic, AnOperandThatIsNotAlignedIsAFault) {
   const X86State after = run({0x0f, 0x28, 0x03});  // movaps xmm0, [rbx]
   EXPECT_EQ(vector_of(after), kGeneralProtection);
   EXPECT_EQ(quad(after, 1), kCode);
+}
+
+class TranslatedOldModel : public TranslatedModes {
+ protected:
+  TranslatedOldModel() : TranslatedModes("x86-64-v2") { enter_long_mode(); }
+};
+
+TEST_F(TranslatedOldModel, F3BeforeBsfIsIgnored) {
+  gpr(kRbx) = 0;
+  gpr(kRax) = 0x1234;
+  // What is TZCNT rax, rbx on a model that has it: BSF of 0 leaves its destination.
+  EXPECT_EQ(run({0xf3, 0x48, 0x0f, 0xbc, 0xc3}).gpr[kRax], 0x1234u);
 }
 
 }  // namespace

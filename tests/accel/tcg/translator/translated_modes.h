@@ -8,7 +8,9 @@ namespace kite {
 
 class TranslatedModes : public ModesTest {
  protected:
-  TranslatedModes() { tcg::Translator::runs_before = 0; }
+  explicit TranslatedModes(std::string_view model = "max") : ModesTest(model) {
+    tcg::Translator::runs_before = 0;
+  }
   void SetUp() override {
     if (!tcg::host_can_translate()) GTEST_SKIP() << "the host's processor cannot";
   }
