@@ -67,7 +67,7 @@ bool BlockMaker::append() {
     // As CodeCache does.
     Insn insn = chosen->insn();
     const auto at = static_cast<unsigned>(program_.code.size());
-    if (insn.base == tcg::kBlockRip) insn.disp += static_cast<i32>(at);
+    if (insn.base == tcg::kBlockRip) insn.disp = static_cast<i32>(static_cast<u32>(insn.disp) + at);
     insn.next_offset = static_cast<u16>(at + insn.length);
     Case now = program_.start;
     for (unsigned i = 0; i < 16; ++i) now.gpr[i] = guide_.gpr(i);
@@ -221,24 +221,30 @@ void BlockMaker::append_if_it_leaves(std::initializer_list<u8> bytes) {
   if (faults || guide_.rip() - program_.first >= program_.size) append_bytes(bytes);
 }
 
+// As far as the way it ends, of which nothing may have changed.
 bool BlockMaker::is_fair(const Program& program, const std::vector<CodeChange>& changes) const {
   const u64 first = program.start.rip - kCodeBase;
+  const std::size_t end = program.undefined.back().first;
   Candidate now;
   std::vector<u8> bytes = program.code;
   bytes.resize(bytes.size() + now.bytes.bytes.size(), 0xcc);
-  for (const CodeChange& change : changes)
-    if (change.offset - first < bytes.size()) bytes[change.offset - first] = change.byte;
+  for (const CodeChange& change : changes) {
+    const u64 at = change.offset - first;
+    if (at >= end && at < program.code.size()) return false;
+    if (at < end) bytes[at] = change.byte;
+  }
   u64 undefined = 0;
-  for (std::size_t at = 0; at < program.code.size(); at += now.insn().length) {
+  std::size_t at = 0;
+  for (; at < end; at += now.insn().length) {
     std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), now.bytes.bytes.size(),
                 now.bytes.bytes.begin());
-    if (!decode(now)) return !now.origin.row || !is_straight(*now.origin.row);
+    if (!decode(now)) return !now.origin.row;
     if (read_flags(*now.origin.row) & undefined) return false;
     Case any = program.start;
     any.gpr[kRcx] = 0x1f;
     undefined = undefined_behind(undefined, now.origin, defined_flags(now.origin, any));
   }
-  return true;
+  return at == end;
 }
 
 }  // namespace kite::oracle

@@ -38,6 +38,7 @@ bool is_makers_choice(const Row& row, const Insn& insn) {
   if (is_named(row, {"dpps", "vdpps", "dppd", "vdppd", "bsf", "bsr", "vcvtps2ph", "verw"}))
     return true;
   if (is_named(row, {"cmpxchg"}) && insn.width == 2) return true;
+  if (is_named(row, {"shld", "shrd"}) && insn.width == 1) return true;  // by more than 16
   if (name.starts_with("sha") && name.size() > 4) return insn.is_memory;
   if (name.ends_with("ldmxcsr")) return true;
   return name.find("maskmov") != name.npos && insn.address_width == 2;

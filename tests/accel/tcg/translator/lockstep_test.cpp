@@ -4,6 +4,8 @@
 
 #include <gmock/gmock.h>
 
+#include <functional>
+
 #include "accel/tcg/vcpu.h"
 #include "tests/accel/tcg/translator/translated_modes.h"
 
