@@ -85,6 +85,8 @@ void CallMaker::action() {
       return repeat();
     case 2:
       return below(4) ? call() : change_a_function();
+    case 3:
+      return loop();
     default:
       return call();
   }
@@ -141,6 +143,14 @@ void CallMaker::repeat() {
   const u64 again = here();
   put({0xff, 0xcf, 0x78, 0x05});
   jump(0xe8, again);
+}
+
+// MOV ECX, n; back: ADD EAX, [RSP + d]; DEC ECX; JNZ back. Now and then for longer than translated
+// code runs without a look around.
+void CallMaker::loop() {
+  put({0xb9});
+  put32(1 + below(below(64) ? 16 : 3000));
+  put({0x03, 0x44, 0x24, static_cast<u8>(word() * below(8)), 0xff, 0xc9, 0x75, 0xf8});
 }
 
 // ADD byte [one of its numbers], n: the first is where others come to by any way, the second only

@@ -38,6 +38,7 @@ class CallMaker final : public ProgramMaker {
   void call();
   void on_the_stack();
   void repeat();
+  void loop();
   void change_a_function();
   void end();
 
