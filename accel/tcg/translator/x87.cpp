@@ -91,6 +91,7 @@ void BlockWriter::load_control_word(const HostOperand& from, u32 site) {
   code_.lea32(kScratch, {kScratch, kScratch});  // the six masks are bits 2 to 7
   code_.movzx8(kScratch, kScratch);
   u8* masked = code_.jrcxz();
+  code_.mov32(kValue, site);
   code_.jmp(common_.slow);
   Emitter::bind8(masked, code_.at());
   code_.op(false, 0xd9, 5, KITE_FRAME(pushed));
