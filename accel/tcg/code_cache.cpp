@@ -134,7 +134,7 @@ bool CodeCache::second_page_matches(const Block& block, u64 linear) {
 
 Block* CodeCache::lookup_slow(u64 linear) {
   bury();
-  if (bytes_ > kMaxBytes) flush();
+  if (bytes_ > most_bytes_) flush();
   u64 room = ~u64{0};
   if (!cpu_.code64()) {
     linear &= 0xffffffff;

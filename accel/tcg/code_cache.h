@@ -2,6 +2,7 @@
 // guest writes to them.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <span>
@@ -101,8 +102,12 @@ class CodeCache {
   // May a jump to this linear address be cached? It has just been looked up.
   bool may_cache(u64 linear);
 
+  // `code_bytes`: of the runner's memory for what it makes of blocks, which then end no earlier.
+  void set_runner(std::unique_ptr<BlockRunner> runner, std::size_t code_bytes) {
+    runner_ = std::move(runner);
+    most_bytes_ = std::max(kFewestBytes, code_bytes);
+  }
   // Null: handlers run the blocks.
-  void set_runner(std::unique_ptr<BlockRunner> runner) { runner_ = std::move(runner); }
   BlockRunner* runner() const { return runner_.get(); }
 
  private:
@@ -113,7 +118,7 @@ class CodeCache {
   };
   static constexpr unsigned kJumpPages = 32, kJumpsPerPage = 128;
   static constexpr unsigned kBuckets = 1 << 16;
-  static constexpr std::size_t kMaxBytes = 6 * MiB;
+  static constexpr std::size_t kFewestBytes = 6 * MiB;
 
   static unsigned jump_set(u64 linear) {
     const u64 page = linear / kPageSize;
@@ -175,7 +180,8 @@ class CodeCache {
   std::unordered_map<Gpa, std::unique_ptr<CodePage>> pages_;
   std::vector<Block*> graveyard_;  // stale, perhaps running
   std::vector<Insn> scratch_;
-  std::size_t bytes_ = 0;
+  std::size_t bytes_ = 0;                  // of kept blocks
+  std::size_t most_bytes_ = kFewestBytes;  // beyond that everything is flushed
   u64 built_ = 0;
   bool kernel_is_global_ = true;  // with CR4.PGE; until too many of its pages are not
   unsigned not_global_ = 0;       // jumps that could not be cached

@@ -21,7 +21,7 @@ TcgVcpu::TcgVcpu(const AcceleratorConfig& config, const VcpuConfig& vcpu, const 
 }
 
 Result<> TcgVcpu::translate(std::size_t code_bytes, MakeBlockRunner* make) {
-  cpu_.code->set_runner(KITE_TRY(make(cpu_, code_bytes)));
+  cpu_.code->set_runner(KITE_TRY(make(cpu_, code_bytes)), code_bytes);
   return {};
 }
 

@@ -9,9 +9,10 @@ using tcg::Flow;
 
 Translated::Translated(bool code64) : Interpreter(code64) {
   cpu().processors.flat.add(*memory().view());
-  auto runner = tcg::make_block_runner(cpu(), 4 * MiB);
+  constexpr std::size_t kCodeBytes = 4 * MiB;
+  auto runner = tcg::make_block_runner(cpu(), kCodeBytes);
   if (runner)
-    cpu().code->set_runner(std::move(*runner));
+    cpu().code->set_runner(std::move(*runner), kCodeBytes);
   else
     unavailable_ = runner.error().message;
 }

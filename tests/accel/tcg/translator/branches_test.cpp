@@ -105,25 +105,42 @@ TEST_F(TranslatedBranches, CodeWhosePageMovesIsNotFoundAgainBehindInvlpg) {
   EXPECT_EQ(after.gpr[kRax], 0x13u);
 }
 
-// A loop over more blocks than a small cache holds: each round forgets them.
-TEST_F(TranslatedBranches, AProgramIsLargerThanTheCodeCache) {
-  constexpr Gpa kProgram = 0x100000;
+// A loop over many blocks, of which each round counts each.
+class TranslatedProgram : public TranslatedBranches {
+ protected:
+  static constexpr unsigned kRounds = 3;
+  u64 run_blocks(unsigned count, u64 code_cache_bytes) {
+    constexpr Gpa kProgram = 0x100000;
+    vcpu_.reset();
+    accelerator_.reset();
+    AcceleratorConfig config{space_, ports_, clock_, model_};
+    config.options.code_cache_bytes = code_cache_bytes;
+    accelerator_ = *tcg_kind().create(config);
+    vcpu_ = *accelerator_->create_vcpu({});
+    Bytes code;
+    for (unsigned i = 0; i < count; ++i)
+      for (u8 byte : {0xff, 0xc0, 0xeb, 0x00}) code.push_back(byte);  // inc eax; jmp $ + 2
+    for (u8 byte : {0xff, 0xc9, 0x74, 0x02, 0xff, 0xe3, 0xf4})        // dec ecx; jz; jmp rbx; hlt
+      code.push_back(byte);
+    space_.write(kProgram, code);
+    gpr(kRcx) = kRounds;
+    gpr(kRbx) = state_.rip = kProgram;
+    return resume().gpr[kRax];
+  }
+  u64 translated() const { return accelerator_->translator_figures()->blocks; }
+};
+
+TEST_F(TranslatedProgram, LargerThanTheCodeCacheIsTranslatedAgainEachRound) {
   constexpr unsigned kBlocks = 40'000;
-  vcpu_.reset();
-  accelerator_.reset();
-  AcceleratorConfig config{space_, ports_, clock_, model_};
-  config.options.code_cache_bytes = MiB;
-  accelerator_ = *tcg_kind().create(config);
-  vcpu_ = *accelerator_->create_vcpu({});
-  Bytes code;
-  for (unsigned i = 0; i < kBlocks; ++i)
-    for (u8 byte : {0xff, 0xc0, 0xeb, 0x00}) code.push_back(byte);  // inc eax; jmp $ + 2
-  for (u8 byte : {0xff, 0xc9, 0x74, 0x02, 0xff, 0xe3, 0xf4})        // dec ecx; jz; jmp rbx; hlt
-    code.push_back(byte);
-  space_.write(kProgram, code);
-  gpr(kRcx) = 3;
-  gpr(kRbx) = state_.rip = kProgram;
-  EXPECT_EQ(resume().gpr[kRax], 3 * kBlocks);
+  EXPECT_EQ(run_blocks(kBlocks, MiB), kRounds * kBlocks);
+  EXPECT_GT(translated(), 2 * kBlocks);
+}
+
+// What the blocks were decoded to is some 9 MiB.
+TEST_F(TranslatedProgram, ThatFitsIntoTheCodeCacheIsTranslatedOnce) {
+  constexpr unsigned kBlocks = 60'000, kFew = 10;
+  EXPECT_EQ(run_blocks(kBlocks, 16 * MiB), kRounds * kBlocks);
+  EXPECT_LT(translated(), kBlocks + kFew);
 }
 
 TEST_F(TranslatedBranches, EveryLoopEndsAtTheDeadline) {
