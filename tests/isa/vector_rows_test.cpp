@@ -139,7 +139,7 @@ std::string run_both(const Row& row, Guest& guest, test::NativeInstruction& nati
 }
 
 TEST(VectorRowsOnHost, EqualTheSilicon) {
-  test::NativeInstruction native(isa::host_has(Feature::kAvx));
+  test::NativeInstruction native(host_has(Feature::kAvx));
   if (!native.available()) GTEST_SKIP() << "this host forbids writable code";
   if (!__builtin_cpu_supports("sse4.2")) GTEST_SKIP() << "this host has no SSE4.2";
   const std::string lacking = isa::features_the_host_lacks();

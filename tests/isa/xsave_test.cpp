@@ -236,13 +236,13 @@ void forgive(const Area& from, Area& ours, const Area& host) {
 }
 
 TEST(XsaveOnHost, RestoresAndSavesAsTheSiliconDoes) {
-  if (!isa::host_has(Feature::kXsave) || !isa::host_has(Feature::kAvx))
+  if (!host_has(Feature::kXsave) || !host_has(Feature::kAvx))
     GTEST_SKIP() << "this host has no XSAVE or no AVX";
   Guest guest(true);
   alignas(64) static Area old, from, to;
   std::mt19937_64 random(1);
   for (const HostForm& form : kForms) {
-    if (!isa::host_has(form.feature)) {
+    if (!host_has(form.feature)) {
       std::printf("left out, for this host lacks it: %s\n", form.name);
       continue;
     }

@@ -1,39 +1,15 @@
 #include "accel/tcg/translator/treatment.h"
 
-#include <cpuid.h>
-
 #include <algorithm>
-#include <array>
 #include <iterator>
-#include <mutex>
 #include <string_view>
 
 #include "accel/tcg/isa/families.h"
+#include "accel/x86/host_features.h"
 
 namespace kite::tcg {
 
 namespace {
-
-// Each leaf is asked once: under a hypervisor CPUID takes microseconds.
-bool host_has(Feature feature) {
-  struct Leaf {
-    FeaturePlace place;
-    std::array<u32, 4> regs;
-  };
-  static std::vector<Leaf> asked;
-  static std::mutex mutex;  // guards `asked`
-  const std::lock_guard lock(mutex);
-  const FeaturePlace place = place_of(feature);
-  auto leaf = std::find_if(asked.begin(), asked.end(), [&](const Leaf& known) {
-    return known.place.leaf == place.leaf && known.place.subleaf == place.subleaf;
-  });
-  if (leaf == asked.end()) {
-    std::array<u32, 4> regs = {};
-    (void)__get_cpuid_count(place.leaf, place.subleaf, &regs[0], &regs[1], &regs[2], &regs[3]);
-    leaf = asked.insert(asked.end(), {place, regs});
-  }
-  return leaf->regs[place.reg] >> place.bit & 1;
-}
 
 // Families whose instructions are native unless something about a row says no.
 bool is_native_family(std::span<const Row> (*family)()) {
@@ -152,8 +128,6 @@ bool host_has_features_of(const Row& row) {
 }
 
 bool host_can_translate() {
-  u32 eax = 0, ebx = 0, ecx = 0, edx = 0;
-  if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & bit_OSXSAVE)) return false;
   return host_has(Feature::kAvx2) && host_has(Feature::kBmi2);
 }
 

@@ -75,7 +75,7 @@ class Holes : public ::testing::Test {
   void SetUp() override {
     if (test::kSanitizer)
       GTEST_SKIP() << "the sanitizer's shadow memory lies where the cases expect nothing";
-    if (!isa::host_has(Feature::kAvx2)) GTEST_SKIP() << "this host has no AVX2";
+    if (!host_has(Feature::kAvx2)) GTEST_SKIP() << "this host has no AVX2";
     auto started = native_.start();
     if (!started) GTEST_SKIP() << started.error().message;
     fill_pool(native_.pool(), 1);

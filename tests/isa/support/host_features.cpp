@@ -4,7 +4,7 @@
 #include <set>
 #include <span>
 
-#include "accel/x86/registers.h"
+#include "accel/x86/host_features.h"
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -19,48 +19,14 @@ std::span<const Feature> features_of(const tcg::Row& row) {
   return std::span(row.features).first(row.feature_count);
 }
 
-#if defined(__x86_64__)
-
-u64 host_xcr0() {
-  unsigned eax, ebx, ecx, edx;
-  constexpr unsigned kOsxsave = 1u << 27;
-  if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & kOsxsave)) return 0;
-  asm volatile("xgetbv" : "=a"(eax), "=d"(edx) : "c"(0));
-  return u64{edx} << 32 | eax;
-}
-
-// The part of XCR0 without which the feature's instructions raise #UD.
-u64 needed_state(Feature feature) {
-  constexpr u64 kVectors = xcr0::kSse | xcr0::kAvx;
-  if (feature == Feature::kAvx) return kVectors;
-  for (const FeatureDependency& rule : feature_dependencies())
-    if (rule.feature == feature && rule.base == Feature::kAvx) return kVectors;
-  return feature == Feature::kPku ? xcr0::kPkru : 0;
-}
-
-#endif
-
 }  // namespace
 
 #if defined(__x86_64__)
-bool host_has(Feature feature) {
-  const FeaturePlace place = place_of(feature);
-  unsigned registers[4] = {};
-  if (!__get_cpuid_count(place.leaf, place.subleaf, &registers[0], &registers[1], &registers[2],
-                         &registers[3]))
-    return false;
-  const u64 state = needed_state(feature);
-  return (registers[place.reg] >> place.bit & 1) && (host_xcr0() & state) == state;
-}
-
 bool host_is_intel() {
   unsigned eax, ebx, ecx, edx;
   return __get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == signature_INTEL_ebx;
 }
 #else
-bool host_has(Feature) {
-  return false;
-}
 bool host_is_intel() {
   return false;
 }

@@ -1,15 +1,13 @@
-// Which features the host's own processor has, for tests that ask it.
+// What the host's own processor and kernel have, for tests that ask it.
 #pragma once
 
 #include <string>
 
 #include "accel/tcg/isa/row.h"
 #include "accel/x86/cpu_model.h"
+#include "accel/x86/host_features.h"
 
 namespace kite::isa {
-
-// By CPUID and, for what needs its registers saved, XCR0. False on hosts that are not x86-64.
-bool host_has(Feature feature);
 
 // Does the host have everything that the row needs?
 bool host_has_features_of(const tcg::Row& row);
