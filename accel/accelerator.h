@@ -193,6 +193,10 @@ struct AcceleratorOptions {
   // tcg, "translator": guest code is translated for the host's processor. Unset: where the build
   // can do that.
   std::optional<bool> translator = {};
+  // tcg, "flat-table": translated code finds memory by a table of the whole address space, which
+  // takes some 200 GiB of the host's for each of the guest's; off: by a small hashed one, slower.
+  // Unset: where the host has so much.
+  std::optional<bool> flat_table = {};
   // tcg, `--code-cache`: room for translated code, which the machine's processors share. A multiple
   // of the host's page size.
   u64 code_cache_bytes = 64 * MiB;

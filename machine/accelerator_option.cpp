@@ -20,6 +20,7 @@ struct Switch {
 constexpr Switch kSwitches[] = {
     {"kvm", "kernel-irqchip", &AcceleratorOptions::kernel_irqchip},
     {"tcg", "translator", &AcceleratorOptions::translator},
+    {"tcg", "flat-table", &AcceleratorOptions::flat_table},
 };
 
 constexpr std::string_view kKvm = "kvm", kDirtyRingSize = "dirty-ring-size";

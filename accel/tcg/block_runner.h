@@ -5,6 +5,8 @@
 #include <memory>
 #include <optional>
 
+#include "accel/tcg/code_memory.h"
+#include "accel/tcg/fast_tables.h"
 #include "accel/tcg/insn.h"
 #include "accel/translator_figures.h"
 #include "base/result.h"
@@ -40,9 +42,13 @@ class BlockRunner {
   virtual void add_to(TranslatorFigures& figures) const = 0;
 };
 
-using MakeBlockRunner = Result<std::unique_ptr<BlockRunner>>(Cpu& cpu, std::size_t code_bytes);
-// The host's translator, with `code_bytes` of memory for what it makes. An error says why there is
-// none.
+// Before the first of them, and before a sandbox closes. An error says why this host has no
+// translator.
+Result<> prepare_block_runners();
+
+using MakeBlockRunner = Result<std::unique_ptr<BlockRunner>>(Cpu& cpu, CodeMemory memory,
+                                                             TableKind tables);
+// The host's translator, with memory for what it makes.
 MakeBlockRunner make_block_runner;
 
 }  // namespace kite::tcg

@@ -41,9 +41,9 @@ void Cpu::select_tables() {
   alignment_checked_ = cpl == 3 && (system_flags & rflags::kAc) && (cr0 & cr0::kAm);
   data_table_ = alignment_checked_ ? kNothingHits.data()
                                    : tlb.current().data[static_cast<unsigned>(privilege_)].data();
-  const FlatTables* flat = alignment_checked_ ? nullptr : tlb.current().flat.get();
-  flat_reads = flat ? flat->reads(static_cast<unsigned>(privilege_)) : flat_nothing;
-  flat_writes = flat ? flat->writes(static_cast<unsigned>(privilege_)) : flat_nothing;
+  const FastTables* fast = alignment_checked_ ? nullptr : tlb.current().fast.get();
+  fast_reads = fast ? fast->reads(static_cast<unsigned>(privilege_)) : fast_nothing;
+  fast_writes = fast ? fast->writes(static_cast<unsigned>(privilege_)) : fast_nothing;
 }
 
 void Cpu::set_cpl(u8 value) {

@@ -333,13 +333,13 @@ struct Cpu {
                  bool stack = false);
   Privilege data_privilege() const { return privilege_; }
   // The running address space's and privilege's tables for translated code: where it may load from
-  // and store to without asking. `flat_nothing`, in which nothing is, where it must always ask.
-  u64* flat_reads = nullptr;
-  u64* flat_writes = nullptr;
-  u64* flat_nothing = nullptr;
+  // and store to without asking. `fast_nothing`, in which nothing is, where it must always ask.
+  u8* fast_reads = nullptr;
+  u8* fast_writes = nullptr;
+  u8* fast_nothing = nullptr;
   // May translated code reach this host page, which is guest memory, without asking?
-  bool may_be_flat(const u8* host) const {
-    return flat_nothing != nullptr && processors.flat.contains(host);
+  bool may_be_fast(const u8* host) const {
+    return tlb.fast() && (*tlb.fast() == TableKind::kHashed || processors.flat.contains(host));
   }
   bool canonical(u64 linear) const { return linear + canonical_half_ < 2 * canonical_half_; }
   // May a base register or an MSR hold it? What the processor could translate with CR4.LA57 counts,

@@ -24,7 +24,8 @@ class FlatMemory {
   // From one thread at a time, before a vCPU can see the view.
   void add(const FlatView& view);
 
-  bool empty() const { return count_.load(std::memory_order_acquire) == 0; }
+  // Whether all that has been added is reached by them. From add()'s thread.
+  bool is_complete() const { return is_complete_; }
   // Any thread.
   bool contains(const u8* host) const {
     const unsigned count = count_.load(std::memory_order_acquire);
@@ -43,6 +44,7 @@ class FlatMemory {
 
   std::array<Range, kMost> ranges_ = {};
   std::atomic<unsigned> count_{0};
+  bool is_complete_ = true;
   std::unique_ptr<Guards> guards_;
 };
 

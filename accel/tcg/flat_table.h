@@ -12,11 +12,10 @@
 // nothing is mapped: the access faults and is made on the slow way.
 //
 // The table is address space (32 GiB) rather than memory: the host gives pages as they are filled.
+// Where there is not so much of it: HashedTable.
 #pragma once
 
-#include <array>
 #include <utility>
-#include <vector>
 
 #include "base/bits.h"
 #include "base/result.h"
@@ -27,6 +26,7 @@ namespace kite::tcg {
 class FlatTable {
  public:
   static constexpr std::size_t kWords = std::size_t{1} << 32;
+  static constexpr std::size_t kBytes = kWords * sizeof(u64);
 
   static Result<FlatTable> create();
   FlatTable() = default;
@@ -37,7 +37,15 @@ class FlatTable {
     return *this;
   }
 
-  u64* words() const { return words_; }
+  // For translated code's table register.
+  u8* base() const { return reinterpret_cast<u8*>(words_); }
+  // As translated code does, for an access to all from `first` to `last`: what is to be added to
+  // its address for the host's; 0: not known.
+  static u64 look_up(const u8* base, u64 first, u64 last) {
+    return reinterpret_cast<const u64*>(base)[(first / kPageSize + last / kPageSize) % kWords];
+  }
+
+  // Of a page; 0: none.
   u64 word(u64 linear) const { return words_[linear / kPageSize * 2 % kWords]; }
   // The even word, and what that makes of the odd ones on both sides.
   void set(u64 linear, u64 word) {
@@ -55,56 +63,6 @@ class FlatTable {
     return word == words_[next % kWords] && next != 4 * GiB / kPageSize * 2 ? word : 0;
   }
   u64* words_ = nullptr;
-};
-
-// The tables of one address space: for loads and for stores, by Privilege.
-class FlatTables {
- public:
-  static constexpr unsigned kPrivileges = 3;
-
-  static Result<FlatTables> create();
-
-  u64* reads(unsigned privilege) const { return tables_[privilege].read.words(); }
-  u64* writes(unsigned privilege) const { return tables_[privilege].write.words(); }
-
-  // `tag` is TlbEntry::page: physical address, global, protection key.
-  void fill(unsigned privilege, u64 linear, u64 tag, u64 addend, bool read, bool write);
-  void flush();
-  // Drops what `test(linear page, tag)` wants.
-  template <class Test>
-  void flush_if(const Test& test) {
-    std::erase_if(filled_, [&](const Filled& filled) {
-      if (!test(filled.linear, filled.tag)) return false;
-      clear(filled);
-      return true;
-    });
-  }
-  void flush_page(u64 linear);
-  // Withdraws permission to store.
-  template <class Test>
-  void protect_if(const Test& test) {
-    std::erase_if(writable_, [&](const Filled& filled) {
-      if (!test(filled.linear, filled.tag)) return false;
-      tables_[filled.privilege].write.set(filled.linear, 0);
-      return true;
-    });
-  }
-
- private:
-  struct Pair {
-    FlatTable read, write;
-  };
-  struct Filled {
-    u64 linear;
-    u64 tag;
-    u32 privilege;
-  };
-  void clear(const Filled& filled);
-
-  static constexpr std::size_t kMost = 1 << 16;  // of noted pages; then all are forgotten
-
-  std::array<Pair, kPrivileges> tables_;
-  std::vector<Filled> filled_, writable_;
 };
 
 }  // namespace kite::tcg

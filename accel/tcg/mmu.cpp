@@ -62,7 +62,7 @@ bool Cpu::translate(u64 linear, Access access, Privilege privilege, Translation&
            !memory.dirty_log().active() &&
            !(supervisor_stores_barred && privilege != Privilege::kUser))
     entry.write = page;
-  if (may_be_flat(host)) tlb.current().fill(static_cast<unsigned>(privilege), page, entry);
+  if (may_be_fast(host)) tlb.current().fill(static_cast<unsigned>(privilege), page, entry);
   if (lockstep) entry.write = TlbEntry::kNoPage;
   return true;
 }

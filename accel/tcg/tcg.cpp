@@ -23,7 +23,13 @@ CpuModel decoded_model(const AcceleratorConfig& config) {
   return all;
 }
 
-// Makes interpreted processors and tells them when the memory map changes.
+// Of translated code, for each processor.
+std::size_t tcg_code_bytes(u64 all, unsigned cpus) {
+  constexpr u64 kFewest = MiB;
+  return std::max(align_down(all / cpus, kFewest), kFewest);
+}
+
+// Makes processors and tells them when the memory map changes.
 class TcgAccelerator final : public Accelerator,
                              private MemoryListener,
                              private RamWriteListener,
@@ -44,7 +50,7 @@ class TcgAccelerator final : public Accelerator,
   std::string_view name() const override { return "tcg"; }
   const CpuModel* model() const override { return &config_.model; }
   std::optional<TranslatorFigures> translator_figures() const override {
-    if (!is_translated_) return std::nullopt;
+    if (std::ranges::none_of(vcpus_, &tcg::TcgVcpu::is_translated)) return std::nullopt;
     TranslatorFigures figures;
     for (const tcg::TcgVcpu* vcpu : vcpus_) vcpu->add_to(figures);
     return figures;
@@ -65,7 +71,7 @@ class TcgAccelerator final : public Accelerator,
   // Code caches and TLBs are emptied once the new view can be seen, lest they fill from the old
   // one.
   void memory_changed(const FlatView&, const FlatView& after) override {
-    if (translates()) processors_.flat.add(after);
+    if (translates() && config_.options.flat_table.value_or(true)) processors_.flat.add(after);
   }
   void memory_published() override {
     std::lock_guard lock(mutex_);
@@ -92,18 +98,33 @@ class TcgAccelerator final : public Accelerator,
   Result<> translate(tcg::TcgVcpu& vcpu) {
     const AcceleratorOptions& options = config_.options;
     if (!translates()) return {};
-    // With a sanitizer's memory in the way, or without the address space, each access would be
-    // slow.
-    if (!options.translator && processors_.flat.empty()) return {};
-    constexpr u64 kFewest = MiB;
-    const u64 bytes =
-        std::max(align_down(options.code_cache_bytes / config_.cpus, kFewest), kFewest);
-    Result<> made = vcpu.translate(bytes);
-    is_translated_ |= made.has_value();
-    if (made && trace::enabled(trace::Category::kLockstep)) compare(vcpu);
-    if (made || options.translator) return made;
+    const Result<> made = try_to_translate(vcpu);
+    if (vcpu.is_translated() && trace::enabled(trace::Category::kLockstep)) compare(vcpu);
+    if (made || options.translator || options.flat_table.value_or(false)) return made;
     if (vcpus_.empty()) log::debug("tcg: guest code is not translated: {}", made.error().message);
     return {};
+  }
+  Result<> try_to_translate(tcg::TcgVcpu& vcpu) {
+    KITE_CHECK(tcg::prepare_block_runners());
+    KITE_CHECK(choose_tables());
+    return vcpu.translate(KITE_TRY(tcg::CodeMemory::create(code_bytes())), *tables_);
+  }
+
+  Result<> choose_tables() {
+    if (tables_) return {};
+    const std::optional<bool> wish = config_.options.flat_table;
+    const bool fit = wish.value_or(true) && processors_.flat.is_complete() &&
+                     tcg::FastTables::flat_ones_fit(tcg::kTlbSlots, config_.cpus);
+    if (wish.value_or(false) && !fit)
+      return fail(ErrorKind::kUnavailable,
+                  "--accel tcg,flat-table=on: the host has not the address space");
+    tables_ = fit ? tcg::TableKind::kFlat : tcg::TableKind::kHashed;
+    log::debug("tcg: translated code finds memory by {} tables", fit ? "flat" : "hashed");
+    return {};
+  }
+
+  std::size_t code_bytes() const {
+    return tcg_code_bytes(config_.options.code_cache_bytes, config_.cpus);
   }
 
   void compare(tcg::TcgVcpu& vcpu) {
@@ -116,7 +137,7 @@ class TcgAccelerator final : public Accelerator,
   AcceleratorConfig config_;
   tcg::Decoder decoder_;
   tcg::Processors processors_;
-  bool is_translated_ = false;
+  std::optional<tcg::TableKind> tables_;
   std::mutex mutex_;  // guards vcpus_
   std::vector<tcg::TcgVcpu*> vcpus_;
 };

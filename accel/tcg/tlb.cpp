@@ -44,7 +44,7 @@ void TlbSlot::flush() {
   keys = 0;
   empty(data, filled);
   empty(exec, fetched);
-  if (flat) flat->flush();
+  if (fast) fast->flush();
 }
 
 void TlbSlot::flush_non_global() {
@@ -55,7 +55,7 @@ void TlbSlot::flush_non_global() {
   for (auto& table : exec)
     for (auto& entry : table)
       if (!entry.global) entry = {};
-  if (flat) flat->flush_if([](u64, u64 tag) { return !(tag & TlbEntry::kGlobal); });
+  if (fast) fast->flush_if([](u64, u64 tag) { return !(tag & TlbEntry::kGlobal); });
 }
 
 bool TlbSlot::flush_page(u64 page) {
@@ -67,7 +67,7 @@ bool TlbSlot::flush_page(u64 page) {
     ExecEntry& entry = table[(page / kPageSize) % kExecEntries];
     if (entry.page == page) entry = {};
   }
-  if (flat) flat->flush_page(page);
+  if (fast) fast->flush_page(page);
   bool was_large = false;
   for (std::size_t i = 0; i < kLargeShifts.size(); ++i) {
     const unsigned shift = kLargeShifts[i], n = large_hash(page, shift);
@@ -79,7 +79,7 @@ bool TlbSlot::flush_page(u64 page) {
     for (auto& table : exec)
       for (auto& entry : table)
         if (entry.page >> shift == page >> shift) entry = {};
-    if (flat) flat->flush_if([=](u64 linear, u64) { return linear >> shift == page >> shift; });
+    if (fast) fast->flush_if([=](u64 linear, u64) { return linear >> shift == page >> shift; });
   }
   return was_large;
 }
@@ -89,8 +89,8 @@ void TlbSlot::flush_keys(u16 mask) {
   for (auto& table : data)
     for (auto& entry : table)
       if (mask >> entry.key() & 1) entry = {};
-  if (flat)
-    flat->flush_if([=](u64, u64 tag) { return mask >> (tag >> TlbEntry::kKeyShift & 15) & 1; });
+  if (fast)
+    fast->flush_if([=](u64, u64 tag) { return mask >> (tag >> TlbEntry::kKeyShift & 15) & 1; });
   keys &= static_cast<u16>(~mask);
 }
 
@@ -98,29 +98,29 @@ void TlbSlot::protect(u64 physical_page) {
   for (auto& table : data)
     for (auto& entry : table)
       if (align_down(entry.page, kPageSize) == physical_page) entry.write = TlbEntry::kNoPage;
-  if (flat)
-    flat->protect_if([=](u64, u64 tag) { return align_down(tag, kPageSize) == physical_page; });
+  if (fast)
+    fast->protect_if([=](u64, u64 tag) { return align_down(tag, kPageSize) == physical_page; });
 }
 
 void TlbSlot::protect_all() {
   for (auto& table : data)
     for (auto& entry : table) entry.write = TlbEntry::kNoPage;
-  if (flat) flat->protect_if([](u64, u64) { return true; });
+  if (fast) fast->protect_if([](u64, u64) { return true; });
 }
 
 std::unique_ptr<TlbSlot> Tlb::make_slot() const {
   auto slot = std::make_unique<TlbSlot>();
-  if (!is_flat_) return slot;
+  if (!fast_) return slot;
   // Without, translated code asks for each access: slow, but right.
-  if (auto tables = FlatTables::create())
-    slot->flat = std::make_unique<FlatTables>(std::move(*tables));
+  if (auto tables = FastTables::create(*fast_))
+    slot->fast = std::make_unique<FastTables>(std::move(*tables));
   return slot;
 }
 
-void Tlb::make_flat() {
-  is_flat_ = true;
+void Tlb::make_fast(TableKind kind) {
+  fast_ = kind;
   for (auto& slot : slots_)
-    if (slot) slot->flat = std::move(make_slot()->flat);
+    if (slot) slot->fast = std::move(make_slot()->fast);
 }
 
 Tlb::Tlb() {

@@ -4,8 +4,9 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 
-#include "accel/tcg/flat_table.h"
+#include "accel/tcg/fast_tables.h"
 #include "base/bits.h"
 #include "base/types.h"
 
@@ -85,15 +86,15 @@ struct TlbSlot {
   FilledEntries<ExecEntry> fetched;
   // The same data translations for translated code, or null. What `data` has, these have, as far as
   // it is memory that translated code may reach without asking.
-  std::unique_ptr<FlatTables> flat;
+  std::unique_ptr<FastTables> fast;
 
   // `privilege` is a Privilege.
   void fill(unsigned privilege, u64 linear, const TlbEntry& entry) {
-    if (flat)
-      flat->fill(privilege, linear, entry.page, entry.addend, entry.read == linear,
+    if (fast)
+      fast->fill(privilege, linear, entry.page, entry.addend, entry.read == linear,
                  entry.write == linear);
   }
-  // Only `data`: each entry is filled again, and with it the flat tables' words.
+  // Only `data`: each entry is filled again, and with it the fast tables.
   void forget_data() {
     for (auto& table : data) table.fill({});
   }
@@ -113,7 +114,7 @@ struct TlbSlot {
       for (auto& entry : table)
         if (entry.write != TlbEntry::kNoPage && test(align_down(entry.page, kPageSize)))
           entry.write = TlbEntry::kNoPage;
-    if (flat) flat->protect_if([&](u64, u64 tag) { return test(align_down(tag, kPageSize)); });
+    if (fast) fast->protect_if([&](u64, u64 tag) { return test(align_down(tag, kPageSize)); });
   }
 };
 
@@ -122,9 +123,11 @@ class Tlb {
  public:
   Tlb();
 
-  // From now on every slot has flat tables, as far as the host gives address space for them. While
+  // From now on every slot has fast tables, as far as the host gives address space for them. While
   // nothing is filled.
-  void make_flat();
+  void make_fast(TableKind kind);
+  // Nothing: not yet.
+  std::optional<TableKind> fast() const { return fast_; }
 
   TlbSlot& current() { return *current_; }
   // As TlbSlot::context, for code on global pages: the same in every address space.
@@ -159,7 +162,7 @@ class Tlb {
   u64 global_context_ = 0;
   u64 uses_ = 0;
   u64 invalidations_ = 0;
-  bool is_flat_ = false;
+  std::optional<TableKind> fast_;
 };
 
 }  // namespace kite::tcg

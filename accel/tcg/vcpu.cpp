@@ -20,8 +20,9 @@ TcgVcpu::TcgVcpu(const AcceleratorConfig& config, const VcpuConfig& vcpu, const 
   cpu_.lease = Cpu::Lease::kNone;
 }
 
-Result<> TcgVcpu::translate(std::size_t code_bytes, MakeBlockRunner* make) {
-  cpu_.code->set_runner(KITE_TRY(make(cpu_, code_bytes)), code_bytes);
+Result<> TcgVcpu::translate(CodeMemory memory, TableKind tables, MakeBlockRunner* make) {
+  const std::size_t bytes = memory.size();
+  cpu_.code->set_runner(KITE_TRY(make(cpu_, std::move(memory), tables)), bytes);
   return {};
 }
 

@@ -1,4 +1,4 @@
-// TcgVcpu: one processor run by the interpreter.
+// TcgVcpu: one processor run by the interpreter or the translator.
 #pragma once
 
 #include <atomic>
@@ -19,9 +19,11 @@ class TcgVcpu final : public Vcpu {
           Processors& processors);
   ~TcgVcpu() override;
 
-  // From now on what can be is run by what `make` makes: the translator, with `code_bytes` of
-  // memory, or what a test puts in its place. Before the first run().
-  Result<> translate(std::size_t code_bytes, MakeBlockRunner* make = &make_block_runner);
+  // From now on what can be is run by what `make` makes in `memory`: the translator, or what a test
+  // puts in its place. Before the first run().
+  Result<> translate(CodeMemory memory, TableKind tables,
+                     MakeBlockRunner* make = &make_block_runner);
+  bool is_translated() const { return cpu_.code->runner() != nullptr; }
   // Behind that: from now on translated code is compared with the handlers. While this is the only
   // processor.
   void compare() { lockstep_ = std::make_unique<Lockstep>(cpu_); }
@@ -34,11 +36,11 @@ class TcgVcpu final : public Vcpu {
   Result<Burst> execute(X86State& state, const BurstLimits& limits) override;
   // Translated code does not count its instructions.
   std::optional<u64> instructions() const override {
-    if (cpu_.code->runner()) return std::nullopt;
+    if (is_translated()) return std::nullopt;
     return instructions_.load(std::memory_order_relaxed);
   }
   void add_to(TranslatorFigures& figures) const {
-    if (cpu_.code->runner()) cpu_.code->runner()->add_to(figures);
+    if (is_translated()) cpu_.code->runner()->add_to(figures);
   }
 
   void memory_changed() { cpu_.attention |= kAttendMemory; }

@@ -205,6 +205,8 @@ TEST(Accelerators, PropertiesBelongToTheirPartOfTheList) {
   EXPECT_EQ(off->options.kernel_irqchip, false);
   EXPECT_EQ(choose_accelerator("tcg", kinds)->options.translator, std::nullopt);
   EXPECT_EQ(choose_accelerator("tcg,translator=on", kinds)->options.translator, true);
+  EXPECT_EQ(choose_accelerator("tcg", kinds)->options.flat_table, std::nullopt);
+  EXPECT_EQ(choose_accelerator("tcg,flat-table=off", kinds)->options.flat_table, false);
   EXPECT_EQ(choose_accelerator("kvm:tcg,translator=off", kinds)->options.translator, std::nullopt);
   const AcceleratorKind* no_kvm[] = {&kNoKvm, &kTcg};
   EXPECT_EQ(choose_accelerator("kvm:tcg,translator=off", no_kvm)->options.translator, false);
@@ -231,6 +233,7 @@ TEST(Accelerators, WhatIsWrongWithAPropertyIsNamed) {
            {"tcg,tranlator=on", "'tranlator'; did you mean 'translator'?"},
            {"tcg,translator", "translator=: expected on or off"},
            {"tcg,translator=1", "--accel tcg: translator=1: expected on or off"},
+           {"tcg,flat-table=small", "flat-table=small: expected on or off"},
            {"kvm,translator=on", "--accel kvm: no such property: 'translator'"},
            {"auto,kernel-irqchip=on", "'auto' is no accelerator"},
            {"kvn,kernel-irqchip=on", "'kvn' is no accelerator"}}) {

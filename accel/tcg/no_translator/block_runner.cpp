@@ -2,8 +2,20 @@
 
 namespace kite::tcg {
 
-Result<std::unique_ptr<BlockRunner>> make_block_runner(Cpu&, std::size_t) {
-  return fail(ErrorKind::kUnavailable, "there is no translator for this host's processor");
+namespace {
+
+tl::unexpected<Error> none() {
+  return fail(ErrorKind::kUnavailable, "this build has no translator");
+}
+
+}  // namespace
+
+Result<> prepare_block_runners() {
+  return none();
+}
+
+Result<std::unique_ptr<BlockRunner>> make_block_runner(Cpu&, CodeMemory, TableKind) {
+  return none();
 }
 
 }  // namespace kite::tcg

@@ -67,24 +67,6 @@ Host BlockWriter::address(const Insn& insn, bool based) {
   return kAddress;
 }
 
-void BlockWriter::check(Host linear, i64 low, i64 high, bool write) {
-  held_ = kNothingHeld;
-  const auto page_of = [&](Host to, i64 offset) {
-    if (offset) code_.lea(to, {linear, Host::kRsp, 0, static_cast<i32>(offset)});
-    code_.rorx(to, offset ? to : linear, 12);
-  };
-  page_of(kValue, low);
-  if (high - low > 1) {
-    page_of(kScratch, high - 1);
-    code_.lea32(kScratch, {kScratch, kValue});
-  } else {
-    code_.lea32(kScratch, {kValue, kValue});
-  }
-  Host table = kReadTable;
-  if (write) code_.mov(table = kValue, KITE_FRAME(write_table));
-  code_.mov(kScratch, {table, kScratch, 3});
-}
-
 void BlockWriter::leave_without_word(u32 site) {
   code_.mov32(kValue, site);
   to_island(code_.jrcxz());

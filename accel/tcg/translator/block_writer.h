@@ -2,13 +2,13 @@
 //
 // What becomes of an instruction that computes is the same instruction with the host's register
 // numbers. What it reaches in memory is found first: its linear address into kAddress, then what is
-// to be added for the host's (FlatTable) into kScratch, and if that is 0 it goes the slow way,
-// where the instruction's handler does all of it. So a fault, a device, a page not seen yet, a page
-// with code, a misaligned access across pages: none of them is this file's business.
+// to be added for the host's (FastTables) into kScratch, and if that is not known it goes the slow
+// way, where the instruction's handler does all of it. So a fault, a device, a page not seen yet, a
+// page with code, a misaligned access across pages: none of them is this file's business.
 //
 // The guest's arithmetic flags are the host's all the time. So nothing here may touch them but the
-// guest's own instructions, and everything is done with LEA, MOV, RORX and JRCXZ. They are exact
-// wherever somebody looks.
+// guest's own instructions, and everything is done with LEA, MOV, RORX, SHRX and JRCXZ. They are
+// exact wherever somebody looks.
 //
 // JRCXZ reaches 127 bytes. The jump to the slow way that it takes is an *island*: one stands ahead
 // of each block, and every jump to the slow way is one for those around it.
@@ -33,6 +33,7 @@ struct CommonCode {
   const u8* load_vectors = nullptr;  // a subroutine
   const u8* faulted = nullptr;       // with the number of the site in Translator::faulted_
   const u8* stop = nullptr;          // in the JumpTable: ends the run at Frame::target
+  TableKind tables = TableKind::kFlat;
 };
 
 class BlockWriter {
@@ -116,15 +117,19 @@ class BlockWriter {
   Host address(const Insn& insn, bool based = true);
   void load_guest(Host to, unsigned guest);
   void store_guest(unsigned guest, Host from);
-  // kScratch becomes what leads from `linear` to the host's memory, for all that lies from `low` up
-  // to `high` from there; or 0.
-  void check(Host linear, i64 low, i64 high, bool write);
   void leave_without_word(u32 site);
   void to_island(u8* displacement);
   void island_if_needed();
   void to_slow();
   u8* count_down();
   void poll(u32 site);
+
+  // lookup.cpp
+  // kScratch becomes what leads from `linear` to the host's memory, for all that lies from `low` up
+  // to `high` from there; or 0. Uses kValue.
+  void look_up(Host linear, i32 low, i32 high, bool write);
+  void look_up_flat(Host linear, i32 low, i32 high, bool write);
+  void look_up_hashed(Host linear, i32 low, i32 high, bool write);
 
   // reuse.cpp
   struct Stretch {

@@ -133,6 +133,14 @@ class Emitter {
     modrm(number(to), number(from));
     byte(count);
   }
+  // BMI2: a shift that leaves the flags alone, by the low six bits of `count`.
+  void shrx(Host to, Host from, Host count) {
+    byte(0xc4);
+    byte((number(to) & 8 ? 0 : 0x80) | 0x40 | (number(from) & 8 ? 0 : 0x20) | 2);
+    byte(0x83 | (~number(count) & 15) << 3);
+    byte(0xf7);
+    modrm(number(to), number(from));
+  }
   void push(Host reg) {
     rex(false, 0, 0, number(reg));
     byte(0x50 | (number(reg) & 7));

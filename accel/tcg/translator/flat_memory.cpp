@@ -20,9 +20,12 @@ void FlatMemory::add(const FlatView& view) {
   for (const FlatRange& range : view.ranges()) {
     if (range.region->kind() != Region::Kind::kRam) continue;
     const HostMemory& memory = *range.region->memory();
+    if (contains(memory.data())) continue;
     const unsigned count = count_.load(std::memory_order_relaxed);
-    if (count == kMost || contains(memory.data())) continue;
+    is_complete_ &= count < kMost;
+    if (count == kMost) continue;
     auto guard = AliasGuard::reserve(memory.data(), memory.size());
+    is_complete_ &= guard.has_value();
     if (!guard) {
       log::debug("tcg: memory at {} is reached the slow way: {}",
                  static_cast<const void*>(memory.data()), guard.error().message);

@@ -33,12 +33,12 @@ inline constexpr std::array<u8, 5> kSpilledGuests = {kR10, kR11, kR13, kR14, kR1
 inline constexpr unsigned kReusedWords = 5;
 
 struct Frame {
-  u32 polls = 0;               // until the next look around: decremented by each poll
-  u32 vectors_absent = 1;      // the vector registers are in Cpu::fpu
-  u64 page = 0;                // linear address of the page that is being executed
-  u64* write_table = nullptr;  // as kReadTable, for stores
-  void* jumps = nullptr;       // JumpTable's entries
-  u64 context = 0;             // of the JumpTable's tags
+  u32 polls = 0;              // until the next look around: decremented by each poll
+  u32 vectors_absent = 1;     // the vector registers are in Cpu::fpu
+  u64 page = 0;               // linear address of the page that is being executed
+  u8* write_table = nullptr;  // as kReadTable, for stores
+  void* jumps = nullptr;      // JumpTable's entries
+  u64 context = 0;            // of the JumpTable's tags
   u64 fs_base = 0, gs_base = 0;
   std::array<u64, kSpilledGuests.size()> spilled = {};
   u64 target = 0;           // of an indirect branch; where to go on
@@ -46,7 +46,7 @@ struct Frame {
   u64* gpr = nullptr;       // Cpu::gpr
   FpuState* fpu = nullptr;  // Cpu::fpu
   Translator* self = nullptr;
-  u64* read_table = nullptr;                  // for kReadTable
+  u8* read_table = nullptr;  // for kReadTable
   u32* faulted = nullptr;                     // Translator::faulted_
   u16 flags = 0;                              // AX as Emitter::flags_to_ax() leaves it
   u32 mxcsr = 0x1f80;                         // the host's, for C++

@@ -116,12 +116,13 @@ HostOperand BlockWriter::reach(const MemoryUse& use, unsigned ordinal, const Lin
   const Stretch all = use.shares && block_.shares ? stretch_from(ordinal) : Stretch{};
   if (all.count > 1) {
     const i64 from_disp = i64{place.disp} - use.disp;
-    check(place.base, all.low + from_disp, all.high + from_disp, all.write);
+    look_up(place.base, static_cast<i32>(all.low + from_disp),
+            static_cast<i32>(all.high + from_disp), all.write);
     const u8 slot = share(use, all, site).slot;
     code_.mov(reused_word(slot), kScratch);
     held_ = slot;
   } else {
-    check(place.base, place.disp, place.disp + i64{use.aligned ? 1 : use.bytes}, use.write);
+    look_up(place.base, place.disp, place.disp + static_cast<i32>(use.aligned ? 1 : use.bytes), use.write);
   }
   leave_without_word(site);
   return operand;

@@ -33,25 +33,23 @@ bool is_flat(const Segment& segment) {
 
 }  // namespace
 
-Result<std::unique_ptr<Translator>> Translator::create(Cpu& cpu, std::size_t code_bytes) {
-  if (!host_can_translate())
-    return fail(ErrorKind::kUnavailable, "the host's processor has no AVX2 and BMI2");
-  FaultSignals::install();
-  FlatTable nothing = KITE_TRY(FlatTable::create());
-  CodeMemory memory = KITE_TRY(CodeMemory::create(code_bytes));
-  auto made = std::unique_ptr<Translator>(new Translator(cpu, std::move(memory)));
+Result<std::unique_ptr<Translator>> Translator::create(Cpu& cpu, CodeMemory memory,
+                                                       TableKind tables) {
+  FastTable nothing = KITE_TRY(FastTable::create(tables));
+  auto made = std::unique_ptr<Translator>(new Translator(cpu, std::move(memory), tables));
   made->nothing_ = std::move(nothing);
-  cpu.flat_nothing = made->nothing_.words();
-  cpu.tlb.make_flat();
-  if (!cpu.tlb.current().flat)
+  cpu.fast_nothing = made->nothing_.base();
+  cpu.tlb.make_fast(tables);
+  if (!cpu.tlb.current().fast)
     return fail(ErrorKind::kUnavailable, "the host gives no address space for its tables");
   cpu.select_tables();
   return made;
 }
 
-Translator::Translator(Cpu& cpu, CodeMemory memory)
+Translator::Translator(Cpu& cpu, CodeMemory memory, TableKind tables)
     : cpu_(cpu), memory_(std::move(memory)), declined_(rows().size()) {
   sites_.resize(1);  // number 0 is none
+  common_.tables = tables;
   write_common_code();
 }
 
@@ -214,8 +212,8 @@ void Translator::flush() {
 }
 
 void Translator::fill_frame(Frame& frame) {
-  frame.read_table = cpu_.flat_reads;
-  frame.write_table = cpu_.flat_writes;
+  frame.read_table = cpu_.fast_reads;
+  frame.write_table = cpu_.fast_writes;
   frame.fs_base = cpu_.segment_base[kFs];
   frame.gs_base = cpu_.segment_base[kGs];
   for (unsigned i = 0; i < frame.spilled.size(); ++i)
@@ -365,8 +363,16 @@ const u8* Translator::way_out(const u8* pc) {
   return executable(common_.faulted);
 }
 
-Result<std::unique_ptr<BlockRunner>> make_block_runner(Cpu& cpu, std::size_t code_bytes) {
-  return KITE_TRY(Translator::create(cpu, code_bytes));
+Result<> prepare_block_runners() {
+  if (!host_can_translate())
+    return fail(ErrorKind::kUnavailable, "the host's processor has no AVX2 and BMI2");
+  FaultSignals::install();
+  return {};
+}
+
+Result<std::unique_ptr<BlockRunner>> make_block_runner(Cpu& cpu, CodeMemory memory,
+                                                       TableKind tables) {
+  return KITE_TRY(Translator::create(cpu, std::move(memory), tables));
 }
 
 }  // namespace kite::tcg

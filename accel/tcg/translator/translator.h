@@ -16,16 +16,16 @@
 
 #include "accel/tcg/block_runner.h"
 #include "accel/tcg/code_cache.h"
+#include "accel/tcg/code_memory.h"
 #include "accel/tcg/translator/block_writer.h"
-#include "accel/tcg/translator/code_memory.h"
 #include "accel/tcg/translator/jump_table.h"
 
 namespace kite::tcg {
 
 class Translator final : public BlockRunner {
  public:
-  // `code_bytes`: of memory for translated code.
-  static Result<std::unique_ptr<Translator>> create(Cpu& cpu, std::size_t code_bytes);
+  // `memory`: for translated code. Behind prepare_block_runners().
+  static Result<std::unique_ptr<Translator>> create(Cpu& cpu, CodeMemory memory, TableKind tables);
 
   // By handlers, before a block is translated: much of what boots a kernel runs once. Tests whose
   // code does set 0.
@@ -42,7 +42,7 @@ class Translator final : public BlockRunner {
   const u8* way_out(const u8* pc);
 
  private:
-  Translator(Cpu& cpu, CodeMemory memory);
+  Translator(Cpu& cpu, CodeMemory memory, TableKind tables);
 
   using Enter = void (*)(Translator* self, const u8* code);
 
@@ -94,7 +94,7 @@ class Translator final : public BlockRunner {
   std::vector<u64> declined_;  // executed by their handlers, by row
   TranslatorFigures figures_;  // but for what declined_ has
   JumpTable jumps_;
-  FlatTable nothing_;
+  FastTable nothing_;
   const Block* alone_ = nullptr;  // the one block that runs
   u32 faulted_ = 0;  // the site of the instruction that faulted on the host, until that is seen to
   bool apart_ = false;  // the last run ended for want of a word that accesses share

@@ -23,6 +23,7 @@ class Translated : public Interpreter {
   u64 declined() const { return declined_; }
 
  private:
+  Result<> translate();
   tcg::BlockRunner::Ran run_block();
 
   std::string unavailable_;

@@ -1,5 +1,5 @@
 // Memory for generated code: two views of it, and none that is both written and executed.
-#include "accel/tcg/translator/code_memory.h"
+#include "accel/tcg/code_memory.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -16,7 +16,7 @@
 #include <initializer_list>
 #include <thread>
 
-#include "accel/tcg/translator/code_memory.h"
+#include "accel/tcg/code_memory.h"
 #include "base/bits.h"
 #include "tests/sanitizer.h"
 

@@ -1,4 +1,4 @@
-#include "accel/tcg/translator/code_memory.h"
+#include "accel/tcg/code_memory.h"
 
 #include <sys/mman.h>
 

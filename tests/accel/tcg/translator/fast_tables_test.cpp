@@ -1,0 +1,149 @@
+#include "accel/tcg/fast_tables.h"
+
+#include <gtest/gtest.h>
+
+namespace kite::tcg {
+namespace {
+
+constexpr u64 kPage = 0x7fff'1234'5000, kAddend = 0x1'0000'0000;
+constexpr u64 kGlobal = 1;
+
+class FastTables_ : public testing::TestWithParam<TableKind> {
+ protected:
+  void SetUp() override {
+    auto made = FastTables::create(GetParam());
+    if (!made) GTEST_SKIP() << made.error().message;
+    tables_ = std::move(*made);
+  }
+  u64 read(u64 linear, unsigned size = 1, unsigned privilege = 0) const {
+    return FastTable::look_up(GetParam(), tables_.reads(privilege), linear, linear + size - 1);
+  }
+  u64 write(u64 linear, unsigned size = 1) const {
+    return FastTable::look_up(GetParam(), tables_.writes(0), linear, linear + size - 1);
+  }
+  FastTables tables_;
+};
+
+TEST_P(FastTables_, AnAccessInsideAFilledPageFindsTheAddend) {
+  tables_.fill(0, kPage, 0x5000, kAddend, true, false);
+  EXPECT_EQ(read(kPage), kAddend);
+  EXPECT_EQ(read(kPage + 0xff8, 8), kAddend);
+  EXPECT_EQ(write(kPage), 0u);
+}
+
+TEST_P(FastTables_, AnAccessAcrossTwoFilledPagesFindsNothing) {
+  tables_.fill(0, kPage, 0x5000, kAddend, true, true);
+  tables_.fill(0, kPage + kPageSize, 0x6000, kAddend, true, true);
+  for (u64 offset = 0xff9; offset < 0x1000; ++offset) EXPECT_EQ(read(kPage + offset, 8), 0u);
+  EXPECT_EQ(write(kPage + 0xfff, 2), 0u);
+}
+
+// Up to the ends of the address space, where what is empty must not look like page 0.
+TEST_P(FastTables_, WhereNothingIsFilledNothingIsFound) {
+  for (u64 page : {u64{0}, u64{1}, u64{0xffff}, u64{0x10000}, u64{0x8000}, ~u64{0} / kPageSize})
+    for (u64 offset : {0, 1, 0xff8, 0xfff})
+      for (unsigned size : {1, 2, 8, 64})
+        EXPECT_EQ(read(page * kPageSize + offset, size), 0u) << page << " " << offset;
+}
+
+TEST_P(FastTables_, TheFirstAndTheLastPageCanBeFilledAndForgotten) {
+  for (u64 page : {u64{0}, 0 - kPageSize}) {
+    tables_.fill(0, page, 0x5000, kAddend, true, true);
+    EXPECT_EQ(read(page, 8), kAddend);
+    EXPECT_EQ(read(page + 0xfff, 2), 0u);
+    EXPECT_EQ(read(page - 1, 2), 0u);
+    tables_.flush_page(page);
+    EXPECT_EQ(read(page, 8), 0u);
+    EXPECT_EQ(write(page + 0xfff, 1), 0u);
+  }
+}
+
+// The count of translated code's shifts.
+TEST(HashedTable, ItsBaseIsAShiftToAPagesNumber) {
+  const auto table = HashedTable::create();
+  ASSERT_TRUE(table);
+  EXPECT_EQ(reinterpret_cast<u64>(table->base()) % 64, HashedTable::kShift);
+}
+
+TEST_P(FastTables_, PrivilegesShareNothing) {
+  tables_.fill(1, kPage, 0x5000, kAddend, true, true);
+  EXPECT_EQ(read(kPage), 0u);
+  EXPECT_EQ(read(kPage, 4, 1), kAddend);
+}
+
+TEST_P(FastTables_, AFlushForgetsAllAndThatOfOnePageOnlyThatPage) {
+  tables_.fill(0, kPage, 0x5000, kAddend, true, true);
+  tables_.fill(0, kPage + kPageSize, 0x6000, kAddend, true, true);
+  tables_.flush_page(kPage);
+  EXPECT_EQ(read(kPage), 0u);
+  EXPECT_EQ(write(kPage), 0u);
+  EXPECT_EQ(read(kPage + kPageSize), kAddend);
+  tables_.flush();
+  EXPECT_EQ(read(kPage + kPageSize), 0u);
+}
+
+TEST_P(FastTables_, GlobalPagesCanStayWhileOthersGo) {
+  tables_.fill(0, kPage, 0x5000, kAddend, true, true);
+  tables_.fill(0, kPage + kPageSize, 0x6000 | kGlobal, kAddend, true, true);
+  tables_.flush_if([](u64, u64 tag) { return !(tag & kGlobal); });
+  EXPECT_EQ(read(kPage), 0u);
+  EXPECT_EQ(write(kPage + kPageSize), kAddend);
+}
+
+TEST_P(FastTables_, ProtectionTakesStoresAndLeavesLoads) {
+  tables_.fill(0, kPage, 0x5000, kAddend, true, true);
+  tables_.protect_if([](u64, u64 tag) { return align_down(tag, kPageSize) == 0x5000; });
+  EXPECT_EQ(write(kPage), 0u);
+  EXPECT_EQ(read(kPage), kAddend);
+  tables_.fill(0, kPage, 0x5000, kAddend, true, true);
+  tables_.protect_if([](u64, u64) { return true; });
+  EXPECT_EQ(write(kPage), 0u);
+}
+
+// Flat tables have a word for pages 8 TiB apart, hashed ones for pages 256 MiB apart.
+TEST_P(FastTables_, PagesThatShareAPlaceAreForgottenTogether) {
+  const u64 apart = GetParam() == TableKind::kFlat ? u64{1} << 43 : 256 * MiB;
+  tables_.fill(0, kPage, 0x5000, kAddend, true, true);
+  tables_.fill(0, kPage - apart, 0x6000, kAddend + 0x1000, true, true);
+  EXPECT_EQ(read(kPage - apart), kAddend + 0x1000);
+  EXPECT_EQ(read(kPage), GetParam() == TableKind::kFlat ? kAddend + 0x1000 : 0u);
+  tables_.flush();
+  EXPECT_EQ(read(kPage), 0u);
+  EXPECT_EQ(read(kPage - apart), 0u);
+}
+
+// Of two pages that share a place the one that has lost it is taken back anew, and what it was is
+// not forgotten twice.
+TEST_P(FastTables_, APageThatLostItsPlaceGetsItBack) {
+  const u64 other = kPage + 256 * MiB;
+  for (int i = 0; i < 3; ++i) {
+    tables_.fill(0, kPage, 0x5000, kAddend, true, true);
+    EXPECT_EQ(write(kPage), kAddend);
+    tables_.fill(0, other, 0x6000, kAddend + 0x1000, true, true);
+    EXPECT_EQ(write(other), kAddend + 0x1000);
+  }
+  tables_.protect_if([](u64, u64 tag) { return align_down(tag, kPageSize) == 0x5000; });
+  EXPECT_EQ(write(other), kAddend + 0x1000);
+  tables_.flush_page(kPage);
+  EXPECT_EQ(read(other), kAddend + 0x1000);
+  tables_.flush();
+  EXPECT_EQ(read(other), 0u);
+}
+
+TEST_P(FastTables_, MorePagesThanAreNotedStartAnew) {
+  constexpr u64 kMany = (1 << 16) + 1;
+  for (u64 i = 0; i < kMany; ++i)
+    tables_.fill(0, i * kPageSize, i * kPageSize, kAddend, true, true);
+  EXPECT_EQ(read(0), 0u);
+  EXPECT_EQ(read((kMany - 1) * kPageSize), kAddend);
+  tables_.flush();
+  EXPECT_EQ(read((kMany - 1) * kPageSize), 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(, FastTables_, testing::Values(TableKind::kFlat, TableKind::kHashed),
+                         [](const auto& info) {
+                           return info.param == TableKind::kFlat ? "Flat" : "Hashed";
+                         });
+
+}  // namespace
+}  // namespace kite::tcg
