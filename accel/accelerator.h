@@ -205,6 +205,12 @@ struct AcceleratorOptions {
   bool every_instruction = false;
 };
 
+// What an accelerator can have of the host only before a sandbox closes.
+class Provision {
+ public:
+  virtual ~Provision() = default;
+};
+
 // What an accelerator needs to make a machine's processors.
 struct AcceleratorConfig {
   AddressSpace& memory;
@@ -214,6 +220,8 @@ struct AcceleratorConfig {
   Nanos epoch = 0;    // Unix time when the clock stood at 0, for the guest's paravirtual clock
   unsigned cpus = 1;  // how many processors will be made
   AcceleratorOptions options = {};
+  Provision* provision =
+      nullptr;  // what AcceleratorKind::provide() made; null: no sandbox is closed
 };
 
 class Accelerator {
@@ -245,6 +253,8 @@ struct AcceleratorKind {
   Result<std::unique_ptr<Accelerator>> (*create)(const AcceleratorConfig& config);
   // How many processors it can run on this host; asked only where it is usable.
   unsigned (*max_cpus)() = [] { return 1u; };
+  // For a machine that may move to it later; its processors will be so many. May be null.
+  std::unique_ptr<Provision> (*provide)(unsigned cpus, const AcceleratorOptions& options) = nullptr;
 };
 
 }  // namespace kite

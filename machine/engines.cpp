@@ -14,6 +14,9 @@ Result<std::unique_ptr<Engines>> Engines::create(const AcceleratorConfig& config
   set->kind = &first;
   set->accelerator = KITE_TRY(first.create(config));
   engines->sets_.push_back(std::move(set));
+  for (const AcceleratorKind* other : kinds)
+    if (other != &first && other->provide != nullptr)
+      engines->provisions_[other] = other->provide(config.cpus, config.options);
   return engines;
 }
 
@@ -37,8 +40,12 @@ Result<std::unique_ptr<Engines::Set>> Engines::make(const AcceleratorKind& kind)
   told->is_host = false;  // not what this accelerator would make of "host"
   AcceleratorOptions options = config_.options;
   options.every_instruction = true;
-  const AcceleratorConfig config{config_.memory, config_.ports, config_.clock, *told,
-                                 config_.epoch,  config_.cpus,  options};
+  const auto provided = provisions_.find(&kind);
+  const AcceleratorConfig config{
+      config_.memory, config_.ports,
+      config_.clock,  *told,
+      config_.epoch,  config_.cpus,
+      options,        provided != provisions_.end() ? provided->second.get() : nullptr};
   KITE_CHECK(kind.probe());
   auto set = std::make_unique<Set>();
   set->kind = &kind;

@@ -2,6 +2,7 @@
 // made when they are first needed. Each has a vCPU for every processor; MovableVcpu chooses.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -17,7 +18,7 @@ class Engines {
  public:
   using Kinds = std::span<const AcceleratorKind* const>;
 
-  // Makes the machine's first accelerator.
+  // Makes the machine's first accelerator, and has the others provided for.
   static Result<std::unique_ptr<Engines>> create(const AcceleratorConfig& config, Kinds kinds,
                                                  const AcceleratorKind& first);
 
@@ -53,6 +54,7 @@ class Engines {
 
   const AcceleratorConfig config_;
   const Kinds kinds_;
+  std::map<const AcceleratorKind*, std::unique_ptr<Provision>> provisions_;  // not the first one's
   std::vector<VcpuConfig> processors_;  // complete before any of them runs
 
   std::mutex mutex_;  // guards everything below once processors run

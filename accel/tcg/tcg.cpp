@@ -13,9 +13,9 @@ namespace kite {
 
 namespace {
 
-// What the instructions are decoded by. For another engine it is all there are, for programs rely
-// on what the host's processor has. But INVPCID is one that a hypervisor can take away, and KVM
-// does where CPUID does not show it.
+// What the instructions are decoded by. For another engine it is all there are,
+// for programs rely on what the host's processor has. But INVPCID is one that a
+// hypervisor can take away, and KVM does where CPUID does not show it.
 CpuModel decoded_model(const AcceleratorConfig& config) {
   if (!config.options.every_instruction) return config.model;
   CpuModel all = *find_cpu_model("max");
@@ -28,6 +28,10 @@ std::size_t tcg_code_bytes(u64 all, unsigned cpus) {
   constexpr u64 kFewest = MiB;
   return std::max(align_down(all / cpus, kFewest), kFewest);
 }
+
+struct TranslatorProvision final : Provision {
+  std::vector<tcg::CodeMemory> memory;  // for each processor
+};
 
 // Makes processors and tells them when the memory map changes.
 class TcgAccelerator final : public Accelerator,
@@ -68,8 +72,8 @@ class TcgAccelerator final : public Accelerator,
   }
 
  private:
-  // Code caches and TLBs are emptied once the new view can be seen, lest they fill from the old
-  // one.
+  // Code caches and TLBs are emptied once the new view can be seen, lest they
+  // fill from the old one.
   void memory_changed(const FlatView&, const FlatView& after) override {
     if (translates() && config_.options.flat_table.value_or(true)) processors_.flat.add(after);
   }
@@ -90,11 +94,14 @@ class TcgAccelerator final : public Accelerator,
   void dirty_log_stopped() override {}
   void collect_dirty(DirtyLog&) override {}
 
-  // What lends itself to another engine executes a few instructions at a time.
+  // What only lends itself to another engine executes a few instructions at a
+  // time.
   bool translates() const {
-    return config_.options.translator.value_or(!config_.options.every_instruction);
+    const bool may_run = !config_.options.every_instruction || config_.provision;
+    return config_.options.translator.value_or(may_run);
   }
-  // Unless it was asked for, a translator that cannot be had is none: handlers do the same, slower.
+  // Unless it was asked for, a translator that cannot be had is none: handlers
+  // do the same, slower.
   Result<> translate(tcg::TcgVcpu& vcpu) {
     const AcceleratorOptions& options = config_.options;
     if (!translates()) return {};
@@ -104,10 +111,19 @@ class TcgAccelerator final : public Accelerator,
     if (vcpus_.empty()) log::debug("tcg: guest code is not translated: {}", made.error().message);
     return {};
   }
+  // One that has been provided for another engine's machine has not come to run
+  // yet.
   Result<> try_to_translate(tcg::TcgVcpu& vcpu) {
     KITE_CHECK(tcg::prepare_block_runners());
     KITE_CHECK(choose_tables());
-    return vcpu.translate(KITE_TRY(tcg::CodeMemory::create(code_bytes())), *tables_);
+    if (!config_.provision) {
+      return vcpu.translate(KITE_TRY(tcg::CodeMemory::create(code_bytes())), *tables_);
+    }
+    auto& provided = static_cast<TranslatorProvision&>(*config_.provision).memory;
+    if (provided.empty()) return fail(ErrorKind::kUnavailable, "the memory for it is in use");
+    vcpu.translate_when_run(std::move(provided.back()), *tables_);
+    provided.pop_back();
+    return {};
   }
 
   Result<> choose_tables() {
@@ -131,7 +147,9 @@ class TcgAccelerator final : public Accelerator,
     if (config_.cpus == 1)
       vcpu.compare();
     else if (vcpus_.empty())
-      log::warning("--trace lockstep: only the code of a single processor can be compared");
+      log::warning(
+          "--trace lockstep: only the code of a single processor can "
+          "be compared");
   }
 
   AcceleratorConfig config_;
@@ -155,11 +173,24 @@ Result<std::unique_ptr<Accelerator>> create(const AcceleratorConfig& config) {
   return std::make_unique<TcgAccelerator>(config);
 }
 
+// Memory that can be executed is made before the filters close. Null: there
+// will be no translator.
+std::unique_ptr<Provision> provide(unsigned cpus, const AcceleratorOptions& options) {
+  if (!options.translator.value_or(true) || !tcg::prepare_block_runners()) return nullptr;
+  auto provision = std::make_unique<TranslatorProvision>();
+  while (provision->memory.size() < cpus) {
+    auto made = tcg::CodeMemory::create(tcg_code_bytes(options.code_cache_bytes, cpus));
+    if (!made) return nullptr;
+    provision->memory.push_back(std::move(*made));
+  }
+  return provision;
+}
+
 }  // namespace
 
 const AcceleratorKind& tcg_kind() {
-  static const AcceleratorKind kind{"tcg", "Kite's own engine, on every host", &always_usable,
-                                    &create, &most_cpus};
+  static const AcceleratorKind kind{
+      "tcg", "Kite's own engine, on every host", &always_usable, &create, &most_cpus, &provide};
   return kind;
 }
 

@@ -3,6 +3,7 @@
 #include "accel/tcg/trace.h"
 #include "accel/x86/registers.h"
 #include "accel/x86/vectors.h"
+#include "base/log.h"
 #include "base/trace.h"
 #include "memory/dirty_log.h"
 
@@ -24,6 +25,14 @@ Result<> TcgVcpu::translate(CodeMemory memory, TableKind tables, MakeBlockRunner
   const std::size_t bytes = memory.size();
   cpu_.code->set_runner(KITE_TRY(make(cpu_, std::move(memory), tables)), bytes);
   return {};
+}
+
+void TcgVcpu::begin_to_translate() {
+  WhenRun what = std::move(*when_run_);
+  when_run_.reset();
+  cpu_.tlb.flush_all();  // what it has is in no fast table
+  if (Result<> made = translate(std::move(what.memory), what.tables); !made)
+    log::debug("tcg: guest code is not translated: {}", made.error().message);
 }
 
 TcgVcpu::~TcgVcpu() {
@@ -49,6 +58,7 @@ void TcgVcpu::signal(Signal signal, u32 argument) {
 }
 
 Result<Exit> TcgVcpu::run(Nanos deadline) {
+  if (when_run_) begin_to_translate();
   cpu_.processors.exclusive.enter();
   cpu_.code->hear_news(true);
   const Exit exit = run_blocks(deadline);

@@ -23,6 +23,11 @@ class TcgVcpu final : public Vcpu {
   // puts in its place. Before the first run().
   Result<> translate(CodeMemory memory, TableKind tables,
                      MakeBlockRunner* make = &make_block_runner);
+  // The same as soon as there is a run(): for a processor that may never have one. Where it then
+  // cannot be, handlers do the same.
+  void translate_when_run(CodeMemory memory, TableKind tables) {
+    when_run_.emplace(WhenRun{std::move(memory), tables});
+  }
   bool is_translated() const { return cpu_.code->runner() != nullptr; }
   // Behind that: from now on translated code is compared with the handlers. While this is the only
   // processor.
@@ -50,6 +55,7 @@ class TcgVcpu final : public Vcpu {
 
  private:
   void load_state(const X86State& state);
+  void begin_to_translate();
   Exit run_blocks(Nanos deadline);
   std::optional<Exit> attend();
   void attend_others(u32 wanted);
@@ -86,6 +92,11 @@ class TcgVcpu final : public Vcpu {
   std::atomic<u64> dirty_epoch_{kOutside};
   std::atomic<u64> instructions_{0};
   std::unique_ptr<Lockstep> lockstep_;
+  struct WhenRun {
+    CodeMemory memory;
+    TableKind tables;
+  };
+  std::optional<WhenRun> when_run_;
 };
 
 }  // namespace kite::tcg

@@ -2,11 +2,14 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdlib>
 
+#include "accel/tcg/block_runner.h"
 #include "accel/tcg/tcg.h"
 #include "accel/x86/registers.h"
 #include "accel/x86/vectors.h"
 #include "machine/movable_vcpu.h"
+#include "machine/sandbox.h"
 #include "memory/backend.h"
 
 namespace kite {
@@ -71,21 +74,39 @@ class FallBackTest : public testing::Test {
 
   // Real mode at kCode, with an interpreter or without; false: run() failed, and said `failure`.
   bool run(std::vector<u8> code, bool with_interpreter = true) {
-    kinds_ = {&kHelpless};
-    if (with_interpreter) kinds_.push_back(&tcg_kind());
-    engines_ = std::move(*Engines::create({space_, ports_, clock_, model_}, kinds_, kHelpless));
-    const VcpuConfig config;
-    Vcpu* first = *engines_->add_processor(config);
-    vcpu_ = std::make_unique<MovableVcpu>(*engines_, config, clock_, "helpless", *first);
+    make_engines(with_interpreter);
     space_.write(kCode, code);
     X86State state = X86State::after_reset();
     state.segments[kCs].selector = 0;
     state.segments[kCs].base = 0;
     state.rip = kCode;
     EXPECT_TRUE(vcpu_->set_state(state));
+    return run_to_halt();
+  }
+  void make_engines(bool with_interpreter) {
+    kinds_ = {&kHelpless};
+    if (with_interpreter) kinds_.push_back(&tcg_kind());
+    engines_ = std::move(*Engines::create({space_, ports_, clock_, model_}, kinds_, kHelpless));
+    const VcpuConfig config;
+    Vcpu* first = *engines_->add_processor(config);
+    vcpu_ = std::make_unique<MovableVcpu>(*engines_, config, clock_, "helpless", *first);
+  }
+  bool run_to_halt() {
     Result<Exit> exit = vcpu_->run(kNever);
     if (!exit) failure_ = exit.error().message;
     return exit && exit->kind == Exit::Kind::kHalted;
+  }
+  // 32-bit and flat, before a loop that ends in HLT.
+  X86State protected_mode() {
+    space_.write(kCode, Bytes{0xb9, 0x00, 0x30, 0, 0,          // mov ecx, 3000h
+                              0xff, 0xc9, 0x75, 0xfc, 0xf4});  // dec ecx; jnz; hlt
+    X86State state = X86State::after_reset();
+    state.cr0 = cr0::kPe | cr0::kEt;
+    state.segments.fill({.selector = 16, .limit = 0xffffffff, .type = 3, .db = true, .g = true});
+    state.segments[kCs].selector = 8;
+    state.segments[kCs].type = 11;
+    state.rip = kCode;
+    return state;
   }
 
   HostMemory memory_;
@@ -165,6 +186,27 @@ TEST_F(FallBackTest, AnInstructionThatNeitherKnowsIsAnErrorWhereTheModelOffersMo
   EXPECT_TRUE(run({0x40, 0xf4})) << failure_;
   EXPECT_FALSE(run({0x0f, 0x38, 0xff, 0xc0}));
   EXPECT_EQ(failure_, "helpless; nor does Kite's interpreter know it");
+}
+
+TEST_F(FallBackTest, AFallBackIsNotTranslated) {
+  ASSERT_TRUE(run({0xb9, 0x00, 0x30, 0x40, 0xe2, 0xfd, 0xf4})) << failure_;
+  EXPECT_FALSE(engines_->translator_figures());
+}
+
+// No memory can be made executable then.
+TEST_F(FallBackTest, AMoveInsideTheSandboxIsTranslated) {
+  if (const std::string why = sandbox::why_not(); !why.empty()) GTEST_SKIP() << why;
+  if (!tcg::prepare_block_runners()) GTEST_SKIP() << "no translator";
+  EXPECT_EXIT(
+      {
+        make_engines(true);
+        const bool closed = sandbox::prepare() && sandbox::enter(sandbox::Thread::kVcpu);
+        Vcpu& tcg = **engines_->find("tcg", 0);
+        const bool halted = closed && vcpu_->move("tcg", tcg, protected_mode()) && run_to_halt();
+        const auto figures = engines_->translator_figures();
+        std::_Exit(halted && figures && figures->blocks > 0 ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
 }
 
 TEST(StayLengthTest, GrowsWhileFallBacksAreDenseAndShrinksAfterwards) {
