@@ -124,12 +124,16 @@ Kinds accelerator_kinds() {
 
 Result<> check_accelerator_list(std::string_view text, Kinds kinds) {
   if (text == "auto") return {};
-  for (const AcceleratorWish& wish : split_accelerators(text)) {
+  const std::vector<AcceleratorWish> wishes = split_accelerators(text);
+  for (const AcceleratorWish& wish : wishes) {
     if (!is_known(wish.name, kinds)) {
       return fail(ErrorKind::kUsage, "--accel {}: '{}' is no accelerator; there are {}", text,
                   wish.name, names(kinds));
     }
-    KITE_CHECK(options_of(wish));
+    const AcceleratorOptions options = KITE_TRY(options_of(wish));
+    // Of a list another one may be taken.
+    if (wishes.size() == 1 && find(wish.name, kinds) == &tcg_kind())
+      KITE_CHECK(check_tcg_options(options));
   }
   return {};
 }

@@ -35,7 +35,7 @@ Result<AcceleratorChoice> choose_other(
     const AcceleratorChoice& failed, const Error& why,
     std::span<const AcceleratorKind* const> kinds = accelerator_kinds(), unsigned cpus = 1);
 
-// Checks the words of `text` without touching the host.
+// Checks the words of `text`, and whether this program can have what they ask for at all.
 Result<> check_accelerator_list(
     std::string_view text, std::span<const AcceleratorKind* const> kinds = accelerator_kinds());
 

@@ -42,8 +42,10 @@ class BlockRunner {
   virtual void add_to(TranslatorFigures& figures) const = 0;
 };
 
-// Before the first of them, and before a sandbox closes. An error says why this host has no
-// translator.
+// Has this build a translator, and can this host's processor run what it makes? An error says why
+// not.
+Result<> check_translator();
+// The same, and what must be done before the first runner and before a sandbox closes.
 Result<> prepare_block_runners();
 
 using MakeBlockRunner = Result<std::unique_ptr<BlockRunner>>(Cpu& cpu, CodeMemory memory,

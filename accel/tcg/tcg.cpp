@@ -194,6 +194,13 @@ const AcceleratorKind& tcg_kind() {
   return kind;
 }
 
+Result<> check_tcg_options(const AcceleratorOptions& options) {
+  if (!options.translator.value_or(false)) return {};
+  return tcg::check_translator().map_error([](const Error& error) {
+    return Error{error.kind, "--accel tcg,translator=on: " + error.message};
+  });
+}
+
 void prepare_tcg_trace() {
   if (trace::enabled(trace::Category::kCpu) || trace::enabled(trace::Category::kLockstep))
     tcg::load_disassembler();

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "accel/tcg/block_runner.h"
 #include "machine/speed_probe.h"
 #include "tests/machine/fake_accelerator.h"
 
@@ -242,6 +243,18 @@ TEST(Accelerators, WhatIsWrongWithAPropertyIsNamed) {
     EXPECT_EQ(checked.error().kind, ErrorKind::kUsage);
     EXPECT_NE(checked.error().message.find(words), std::string::npos) << checked.error().message;
   }
+}
+
+// Portable builds have no translator.
+TEST(Accelerators, ATranslatorThatCannotBeHadIsRefusedWhereNothingElseCanBeTaken) {
+  const Result<> there = tcg::check_translator();
+  const Result<> checked = check_accelerator_list("tcg,translator=on");
+  EXPECT_EQ(checked.has_value(), there.has_value());
+  if (!checked) {
+    EXPECT_EQ(checked.error().message, "--accel tcg,translator=on: " + there.error().message);
+  }
+  EXPECT_TRUE(check_accelerator_list("kvm:tcg,translator=on"));
+  EXPECT_TRUE(check_accelerator_list("tcg,translator=off"));
 }
 
 TEST(Accelerators, OneThatCannotRunSoManyProcessorsIsNotUsable) {

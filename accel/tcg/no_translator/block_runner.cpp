@@ -10,6 +10,10 @@ tl::unexpected<Error> none() {
 
 }  // namespace
 
+Result<> check_translator() {
+  return none();
+}
+
 Result<> prepare_block_runners() {
   return none();
 }

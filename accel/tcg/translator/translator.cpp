@@ -363,9 +363,14 @@ const u8* Translator::way_out(const u8* pc) {
   return executable(common_.faulted);
 }
 
-Result<> prepare_block_runners() {
+Result<> check_translator() {
   if (!host_can_translate())
     return fail(ErrorKind::kUnavailable, "the host's processor has no AVX2 and BMI2");
+  return {};
+}
+
+Result<> prepare_block_runners() {
+  KITE_CHECK(check_translator());
   FaultSignals::install();
   return {};
 }
