@@ -33,7 +33,7 @@ bool FastTables::flat_ones_fit(unsigned address_spaces, unsigned processors) {
 
 void FastTables::fill(unsigned privilege, u64 linear, u64 tag, u64 addend, bool read, bool write) {
   if (!read && !write) return;
-  if (filled_.size() == kMost || writable_.size() == kMost) flush();
+  if (is_full()) flush();
   Pair& pair = tables_[privilege];
   if (pair.read.word(linear) != addend || !read) filled_.push_back({linear, tag, privilege});
   if (write && pair.write.word(linear) != addend) writable_.push_back({linear, tag, privilege});

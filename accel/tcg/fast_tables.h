@@ -56,6 +56,8 @@ class FastTables {
 
   // `tag` is TlbEntry::page: physical address, global, protection key.
   void fill(unsigned privilege, u64 linear, u64 tag, u64 addend, bool read, bool write);
+  // The next fill() forgets all that was filled before.
+  bool is_full() const { return filled_.size() == kMost || writable_.size() == kMost; }
   void flush();
   // Drops what `test(linear page, tag)` wants.
   template <class Test>

@@ -88,11 +88,17 @@ struct TlbSlot {
   // it is memory that translated code may reach without asking.
   std::unique_ptr<FastTables> fast;
 
-  // `privilege` is a Privilege.
-  void fill(unsigned privilege, u64 linear, const TlbEntry& entry) {
-    if (fast)
-      fast->fill(privilege, linear, entry.page, entry.addend, entry.read == linear,
-                 entry.write == linear);
+  // `privilege` is a Privilege; `entry` has been filled. What the fast tables forget for want of
+  // room `data` forgets too: what it has would never be filled again.
+  void fill(unsigned privilege, u64 linear, TlbEntry& entry) {
+    if (!fast) return;
+    if (fast->is_full()) {
+      const TlbEntry kept = entry;
+      forget_data();
+      entry = kept;
+    }
+    fast->fill(privilege, linear, entry.page, entry.addend, entry.read == linear,
+               entry.write == linear);
   }
   // Only `data`: each entry is filled again, and with it the fast tables.
   void forget_data() {

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+
+#include "accel/tcg/tlb.h"
+
 namespace kite::tcg {
 namespace {
 
@@ -138,6 +142,26 @@ TEST_P(FastTables_, MorePagesThanAreNotedStartAnew) {
   EXPECT_EQ(read((kMany - 1) * kPageSize), kAddend);
   tables_.flush();
   EXPECT_EQ(read((kMany - 1) * kPageSize), 0u);
+}
+
+// A page that only the TLB has would take the slow way for ever.
+TEST_P(FastTables_, HaveWhatTheTlbHasAlsoWhenTheyAreFull) {
+  constexpr u64 kMany = (1 << 16) + 10;
+  const auto tlb = std::make_unique<Tlb>();
+  tlb->make_fast(GetParam());
+  TlbSlot& slot = tlb->current();
+  for (u64 page = 0; page < kMany * kPageSize; page += kPageSize) {
+    TlbEntry& entry = slot.data[0][page / kPageSize % kTlbEntries];
+    entry = {.read = page, .addend = kAddend, .page = page};
+    slot.fill(0, page, entry);
+  }
+  unsigned known = 0;
+  for (const TlbEntry& entry : slot.data[0]) {
+    if (entry.read == TlbEntry::kNoPage) continue;
+    ++known;
+    EXPECT_EQ(FastTable::look_up(GetParam(), slot.fast->reads(0), entry.read, entry.read), kAddend);
+  }
+  EXPECT_EQ(known, kMany % (1 << 16));
 }
 
 INSTANTIATE_TEST_SUITE_P(, FastTables_, testing::Values(TableKind::kFlat, TableKind::kHashed),
