@@ -46,7 +46,7 @@ struct Frame {
   u64* gpr = nullptr;       // Cpu::gpr
   FpuState* fpu = nullptr;  // Cpu::fpu
   Translator* self = nullptr;
-  u8* read_table = nullptr;  // for kReadTable
+  u8* read_table = nullptr;                   // for kReadTable
   u32* faulted = nullptr;                     // Translator::faulted_
   u16 flags = 0;                              // AX as Emitter::flags_to_ax() leaves it
   u32 mxcsr = 0x1f80;                         // the host's, for C++

@@ -122,7 +122,8 @@ HostOperand BlockWriter::reach(const MemoryUse& use, unsigned ordinal, const Lin
     code_.mov(reused_word(slot), kScratch);
     held_ = slot;
   } else {
-    look_up(place.base, place.disp, place.disp + static_cast<i32>(use.aligned ? 1 : use.bytes), use.write);
+    look_up(place.base, place.disp, place.disp + static_cast<i32>(use.aligned ? 1 : use.bytes),
+            use.write);
   }
   leave_without_word(site);
   return operand;

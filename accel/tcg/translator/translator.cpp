@@ -235,8 +235,8 @@ bool Translator::renew_shared(Frame& frame, u32 number) {
     linear += static_cast<u64>(i64{shared.low});
     if (!cpu_.code64()) linear &= 0xffffffff;
     const u64 last = linear + static_cast<u64>(i64{shared.high} - shared.low - 1);
-    const u64* table = shared.write ? frame.write_table : frame.read_table;
-    const u64 word = table[(linear / kPageSize + last / kPageSize) % FlatTable::kWords];
+    const u8* table = shared.write ? frame.write_table : frame.read_table;
+    const u64 word = FastTable::look_up(common_.tables, table, linear, last);
     if (word == 0) {
       if (linear / kPageSize != last / kPageSize) lies_apart(*site.block);
       return false;

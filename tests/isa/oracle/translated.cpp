@@ -9,17 +9,17 @@ using tcg::Flow;
 
 Translated::Translated(bool code64) : Interpreter(code64) {
   cpu().processors.flat.add(*memory().view());
-  if (Result<> made = translate(); !made) unavailable_ = made.error().message;
+  if (Result<> made = translate(cpu()); !made) unavailable_ = made.error().message;
 }
 
-Result<> Translated::translate() {
+Result<> translate(tcg::Cpu& cpu) {
   constexpr std::size_t kCodeBytes = 4 * MiB;
   KITE_CHECK(tcg::prepare_block_runners());
-  const bool flat = cpu().processors.flat.is_complete() && tcg::FastTables::flat_ones_fit(1, 1);
+  const bool flat = cpu.processors.flat.is_complete() && tcg::FastTables::flat_ones_fit(1, 1);
   auto runner =
-      KITE_TRY(tcg::make_block_runner(cpu(), KITE_TRY(tcg::CodeMemory::create(kCodeBytes)),
+      KITE_TRY(tcg::make_block_runner(cpu, KITE_TRY(tcg::CodeMemory::create(kCodeBytes)),
                                       flat ? tcg::TableKind::kFlat : tcg::TableKind::kHashed));
-  cpu().code->set_runner(std::move(runner), kCodeBytes);
+  cpu.code->set_runner(std::move(runner), kCodeBytes);
   return {};
 }
 

@@ -6,6 +6,9 @@
 
 namespace kite::oracle {
 
+// From now on the processor runs translated code. What it reaches is in its `processors.flat`.
+Result<> translate(tcg::Cpu& cpu);
+
 // The processor of an Interpreter, with a translator. The instruction and what stands behind it in
 // its slot are a block, which is translated and run; the way back leads out of it.
 class Translated : public Interpreter {
@@ -23,7 +26,6 @@ class Translated : public Interpreter {
   u64 declined() const { return declined_; }
 
  private:
-  Result<> translate();
   tcg::BlockRunner::Ran run_block();
 
   std::string unavailable_;

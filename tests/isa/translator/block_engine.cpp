@@ -3,6 +3,7 @@
 #include "accel/tcg/code_cache.h"
 #include "accel/tcg/processors.h"
 #include "accel/x86/paging.h"
+#include "tests/isa/oracle/translated.h"
 
 namespace kite::oracle {
 
@@ -34,11 +35,7 @@ BlockEngine::BlockEngine(bool code64, bool translated)
   segments_ = cpu().segments;
   if (!translated) return;
   cpu().processors.flat.add(*memory().view());
-  auto runner = tcg::make_block_runner(cpu(), 4 * MiB);
-  if (runner)
-    cpu().code->set_runner(std::move(*runner));
-  else
-    unavailable_ = runner.error().message;
+  if (Result<> made = translate(cpu()); !made) unavailable_ = made.error().message;
 }
 
 void BlockEngine::begin(const Pool& pool, std::span<const Program> programs) {

@@ -35,11 +35,44 @@ TEST_P(FastTables_, AnAccessInsideAFilledPageFindsTheAddend) {
   EXPECT_EQ(write(kPage), 0u);
 }
 
-TEST_P(FastTables_, AnAccessAcrossTwoFilledPagesFindsNothing) {
-  tables_.fill(0, kPage, 0x5000, kAddend, true, true);
+// The flat ones' word is for both pages if they follow each other in the host's memory, too.
+TEST_P(FastTables_, AnAccessAcrossTwoPagesFindsWhatBothHaveOrNothing) {
+  const u64 both = GetParam() == TableKind::kFlat ? kAddend : 0;
   tables_.fill(0, kPage + kPageSize, 0x6000, kAddend, true, true);
   for (u64 offset = 0xff9; offset < 0x1000; ++offset) EXPECT_EQ(read(kPage + offset, 8), 0u);
+  tables_.fill(0, kPage, 0x5000, kAddend, true, false);
+  for (u64 offset = 0xff9; offset < 0x1000; ++offset) EXPECT_EQ(read(kPage + offset, 8), both);
   EXPECT_EQ(write(kPage + 0xfff, 2), 0u);
+  tables_.fill(0, kPage, 0x5000, kAddend, true, true);
+  EXPECT_EQ(write(kPage + 0xfff, 2), both);
+}
+
+TEST_P(FastTables_, AnAccessAcrossPagesThatLieApartFindsNothing) {
+  tables_.fill(0, kPage, 0x5000, kAddend, true, true);
+  tables_.fill(0, kPage + kPageSize, 0x9000, kAddend + 0x3000, true, true);
+  EXPECT_EQ(read(kPage + 0xffc, 8), 0u);
+  EXPECT_EQ(write(kPage + 0xffc, 8), 0u);
+  EXPECT_EQ(read(kPage + kPageSize, 8), kAddend + 0x3000);
+}
+
+TEST_P(FastTables_, AnAccessAcrossPagesEndsWithEitherOfThem) {
+  for (u64 gone : {kPage, kPage + kPageSize}) {
+    tables_.fill(0, kPage, 0x5000, kAddend, true, true);
+    tables_.fill(0, kPage + kPageSize, 0x6000, kAddend, true, true);
+    const u64 before = read(kPage + 0xffc, 8);
+    tables_.protect_if([&](u64 linear, u64) { return linear == gone; });
+    EXPECT_EQ(write(kPage + 0xffc, 8), 0u);
+    EXPECT_EQ(read(kPage + 0xffc, 8), before);
+    tables_.flush_page(gone);
+    EXPECT_EQ(read(kPage + 0xffc, 8), 0u);
+  }
+}
+
+// Where 32-bit code goes on at 0, whose page numbers' sum is that of two pages elsewhere.
+TEST_P(FastTables_, AnAccessAcross4GiBFindsNothing) {
+  tables_.fill(0, 4 * GiB - kPageSize, 0x5000, kAddend, true, true);
+  tables_.fill(0, 4 * GiB, 0x6000, kAddend, true, true);
+  EXPECT_EQ(read(4 * GiB - 4, 8), 0u);
 }
 
 // Up to the ends of the address space, where what is empty must not look like page 0.

@@ -82,9 +82,11 @@ class LockstepTest : public TranslatedModes {
                                                VcpuConfig{}, decoder_, processors_);
     planted() = &plant_;
     EXPECT_TRUE(vcpu->translate(
-        MiB, [](tcg::Cpu& cpu, std::size_t bytes) -> Result<std::unique_ptr<tcg::BlockRunner>> {
-          return std::make_unique<Planted>(cpu, KITE_TRY(tcg::make_block_runner(cpu, bytes)),
-                                           *planted());
+        *tcg::CodeMemory::create(MiB), tcg::TableKind::kHashed,
+        [](tcg::Cpu& cpu, tcg::CodeMemory memory,
+           tcg::TableKind tables) -> Result<std::unique_ptr<tcg::BlockRunner>> {
+          return std::make_unique<Planted>(
+              cpu, KITE_TRY(tcg::make_block_runner(cpu, std::move(memory), tables)), *planted());
         }));
     vcpu->compare();
     vcpu_ = std::move(vcpu);
