@@ -221,30 +221,31 @@ void BlockMaker::append_if_it_leaves(std::initializer_list<u8> bytes) {
   if (faults || guide_.rip() - program_.first >= program_.size) append_bytes(bytes);
 }
 
-// As far as the way it ends, of which nothing may have changed.
+// Each instruction may have run as it was or as it is now; it begins and ends where it did, and
+// what it reads is defined either way.
 bool BlockMaker::is_fair(const Program& program, const std::vector<CodeChange>& changes) const {
   const u64 first = program.start.rip - kCodeBase;
-  const std::size_t end = program.undefined.back().first;
+  const auto& instructions = program.undefined;
   Candidate now;
   std::vector<u8> bytes = program.code;
   bytes.resize(bytes.size() + now.bytes.bytes.size(), 0xcc);
   for (const CodeChange& change : changes) {
     const u64 at = change.offset - first;
-    if (at >= end && at < program.code.size()) return false;
-    if (at < end) bytes[at] = change.byte;
+    if (at >= instructions.back().first && at < program.code.size()) return false;
+    if (at < program.code.size()) bytes[at] = change.byte;
   }
   u64 undefined = 0;
-  std::size_t at = 0;
-  for (; at < end; at += now.insn().length) {
-    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), now.bytes.bytes.size(),
-                now.bytes.bytes.begin());
-    if (!decode(now)) return !now.origin.row;
+  for (std::size_t i = 0; i + 1 < instructions.size(); ++i) {
+    const unsigned at = instructions[i].first;
+    std::copy_n(bytes.begin() + at, now.bytes.bytes.size(), now.bytes.bytes.begin());
+    if (!decode(now) || at + now.insn().length != instructions[i + 1].first) return false;
     if (read_flags(*now.origin.row) & undefined) return false;
     Case any = program.start;
     any.gpr[kRcx] = 0x1f;
-    undefined = undefined_behind(undefined, now.origin, defined_flags(now.origin, any));
+    undefined = undefined_behind(undefined, now.origin, defined_flags(now.origin, any)) |
+                instructions[i + 1].second;
   }
-  return at == end;
+  return true;
 }
 
 }  // namespace kite::oracle
