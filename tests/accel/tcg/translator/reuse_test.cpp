@@ -1,0 +1,100 @@
+// Accesses that share a check, and instructions on two pages.
+#include "tests/accel/tcg/translator/translated_modes.h"
+
+namespace kite {
+namespace {
+
+constexpr u64 kPage = 0x70000, kNextPage = kPage + kPageSize;  // linear
+constexpr Gpa kFirst = 0x8000, kBehind = 0x9000, kApart = 0xb000;
+constexpr Gpa kTable = 0x53000;  // of map_small()
+
+class TranslatedReuse : public TranslatedModes {
+ protected:
+  TranslatedReuse() { enter_long_mode(); }
+
+  // Pushes three registers across the two pages and pops them in another order, many times.
+  // Answers how many blocks have been translated.
+  u64 push_and_pop(Gpa first, Gpa second) {
+    map_small(kPage, first | 7);
+    map_small(kNextPage, second | 7);
+    gpr(kRsp) = kNextPage + 8;
+    gpr(kRax) = 1, gpr(kRbx) = 2, gpr(kRdx) = 3, gpr(kRcx) = 999;
+    const X86State after = run({0x50, 0x53, 0x52,          // push rax; push rbx; push rdx
+                                0x58, 0x5b, 0x5a,          // pop rax; pop rbx; pop rdx
+                                0xff, 0xc9, 0x75, 0xf6});  // dec ecx; jnz -10
+    EXPECT_EQ(after.gpr[kRax], 3u);
+    EXPECT_EQ(after.gpr[kRbx], 2u);
+    EXPECT_EQ(after.gpr[kRdx], 1u);
+    EXPECT_EQ(after.gpr[kRsp], kNextPage + 8);
+    EXPECT_EQ(get64(second), 1u);
+    EXPECT_EQ(get64(first + 0xff8), 2u);
+    EXPECT_EQ(get64(first + 0xff0), 3u);
+    return accelerator_->translator_figures()->blocks;
+  }
+};
+
+TEST_F(TranslatedReuse, AStretchAcrossPagesThatFollowEachOtherIsOneCheck) {
+  EXPECT_LE(push_and_pop(kFirst, kBehind), 3u);
+}
+
+TEST_F(TranslatedReuse, AStretchAcrossPagesThatLieApartIsGivenUp) {
+  EXPECT_GT(push_and_pop(kFirst, kApart), 3u);
+}
+
+// MOV EAX, imm32 whose last three bytes are on the next page, and RET.
+TEST_F(TranslatedReuse, AnInstructionOnTwoPagesIsThatOfItsSecondPage) {
+  map_small(kPage, kFirst | 7);
+  map_small(kNextPage, kBehind | 7);
+  space_.write(kFirst + 0xffe, Bytes{0xb8, 0x11});
+  space_.write(kBehind, Bytes{0, 0, 0, 0xc3});
+  space_.write(kApart, Bytes{1, 0, 0, 0xc3});
+  gpr(kR8) = kPage + 0xffe;
+  gpr(kRbx) = kNextPage;
+  gpr(kRsi) = kTable + kNextPage / kPageSize * 8;
+  gpr(kRdi) = kApart | 7;
+  const X86State after = run({
+      0x41, 0xff, 0xd0, 0x41, 0xff, 0xd0, 0x89, 0xc5,  // call r8; call r8; mov ebp, eax
+      0x48, 0x89, 0x3e, 0x0f, 0x01, 0x3b,              // mov [rsi], rdi; invlpg [rbx]
+      0x41, 0xff, 0xd0,                                // call r8
+  });
+  EXPECT_EQ(after.gpr[kRbp], 0x11u);
+  EXPECT_EQ(after.gpr[kRax], 0x111u);
+}
+
+// The same by a jump from its own page, which is linked for good as long as it is not across pages.
+TEST_F(TranslatedReuse, AJumpToAnInstructionOnTwoPagesFindsItsSecondPage) {
+  map_small(kPage, kFirst | 7);
+  map_small(kNextPage, kBehind | 7);
+  space_.write(kFirst + 0xff0, Bytes{0xeb, 0x0c});  // jmp to what crosses
+  space_.write(kFirst + 0xffe, Bytes{0xb8, 0x11});
+  space_.write(kBehind, Bytes{0, 0, 0, 0xc3});
+  space_.write(kApart, Bytes{1, 0, 0, 0xc3});
+  gpr(kR8) = kPage + 0xff0;
+  gpr(kRbx) = kNextPage;
+  gpr(kRsi) = kTable + kNextPage / kPageSize * 8;
+  gpr(kRdi) = kApart | 7;
+  const X86State after = run({
+      0x41, 0xff, 0xd0, 0x41, 0xff, 0xd0, 0x89, 0xc5,  // call r8; call r8; mov ebp, eax
+      0x48, 0x89, 0x3e, 0x0f, 0x01, 0x3b,              // mov [rsi], rdi; invlpg [rbx]
+      0x41, 0xff, 0xd0,                                // call r8
+  });
+  EXPECT_EQ(after.gpr[kRbp], 0x11u);
+  EXPECT_EQ(after.gpr[kRax], 0x111u);
+}
+
+// FLDCW that unmasks an exception leaves behind a check that another access made.
+TEST_F(TranslatedReuse, AControlWordThatSharesACheckIsLeftToItsHandler) {
+  gpr(kRbx) = kData;
+  put64(kData, 0x37f);      // FCW: all masked
+  put64(kData + 8, 0x37b);  // #Z is not
+  const X86State after = run({
+      0xd9, 0x2b,        // fldcw [rbx]
+      0xd9, 0x6b, 0x08,  // fldcw [rbx + 8]
+      0xd9, 0x7b, 0x10,  // fnstcw [rbx + 16]
+  });
+  EXPECT_EQ(get16(kData + 16), 0x37bu);
+  EXPECT_EQ(after.fpu.fcw, 0x37bu);
+}
+
+}  // namespace
+}  // namespace kite
