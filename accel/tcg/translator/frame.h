@@ -31,6 +31,8 @@ constexpr bool is_spilled(unsigned guest) {
 inline constexpr std::array<u8, 5> kSpilledGuests = {kR10, kR11, kR13, kR14, kR15};
 
 inline constexpr unsigned kReusedWords = 5;
+// A word that leads any linear address to one that is not canonical, so that its use is a fault.
+inline constexpr u64 kNoWord = u64{1} << 63;
 
 struct Frame {
   u32 polls = 0;              // until the next look around: decremented by each poll

@@ -76,6 +76,7 @@ void BlockWriter::update_shared(const MemoryUse& behind, u32 first) {
       end_shared(live);
     } else if (behind.moves(shared_[live].key)) {
       SharedCheck moved = shared_[live];
+      shared_[live].end = first;
       moved.low -= behind.move;
       moved.high -= behind.move;
       moved.first = moved.end = first;

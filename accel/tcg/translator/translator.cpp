@@ -322,6 +322,7 @@ const u8* Translator::slow_way(Frame& frame, u32 number) {
   Flow flow = insn->handler(cpu_, *insn);
   if (flow == Flow::kNext) {
     fill_frame(frame);
+    frame.reused.fill(kNoWord);
     if (!can_go_on(block) || (site.shares && !renew_shared(frame, number)))
       flow = cpu_.leave(*insn);
   }
