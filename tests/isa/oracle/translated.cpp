@@ -1,5 +1,10 @@
 #include "tests/isa/oracle/translated.h"
 
+#include <sys/mman.h>
+
+#include <cstring>
+#include <mutex>
+
 #include "accel/tcg/code_cache.h"
 #include "accel/tcg/processors.h"
 
@@ -12,7 +17,23 @@ Translated::Translated(bool code64) : Interpreter(code64) {
   if (Result<> made = translate(cpu()); !made) unavailable_ = made.error().message;
 }
 
+namespace {
+
+// Memory of the host's where the guest's linear addresses are, so that an access that is not led to
+// the guest's memory finds something else, rather than a fault that mends it.
+void put_decoy() {
+  constexpr std::size_t kBytes = 2 * MiB;
+  void* const there = reinterpret_cast<void*>(kCodeBase);
+  void* const at = mmap(there, kBytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  if (at == there) std::memset(at, 0x66, kBytes);
+}
+
+}  // namespace
+
 Result<> translate(tcg::Cpu& cpu) {
+  static std::once_flag once;
+  std::call_once(once, put_decoy);
   constexpr std::size_t kCodeBytes = 4 * MiB;
   KITE_CHECK(tcg::prepare_block_runners());
   const bool flat = cpu.processors.flat.is_complete() && tcg::FastTables::flat_ones_fit(1, 1);
