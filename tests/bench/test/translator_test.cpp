@@ -10,7 +10,9 @@ namespace kite::bench {
 namespace {
 
 std::optional<Translator> translator_in(const std::string& json) {
-  const std::string path = testing::TempDir() + "kite-bench-translator.json";
+  // By test: they run beside each other.
+  const std::string path = testing::TempDir() + "kite-bench-translator-" +
+                           testing::UnitTest::GetInstance()->current_test_info()->name() + ".json";
   std::ofstream(path) << json;
   return translator_of(path);
 }
