@@ -1,30 +1,16 @@
 #include "accel/tcg/translator/translator.h"
 
-#include <x86intrin.h>
-
 #include <algorithm>
-#include <new>
 
 #include "accel/tcg/translator/signals.h"
-#include "accel/tcg/translator/x87_image.h"
 #include "base/trace.h"
 
 namespace kite::tcg {
 
 namespace {
 
-// Between two looks at what others ask of this processor.
-constexpr u32 kPolls = 1024;
 // One in so many is timed, and stands for the others.
 constexpr unsigned kBlocksPerTiming = 16;
-
-// AX of Emitter::flags_to_ax().
-u16 packed(u32 rflags) {
-  return static_cast<u16>((rflags & 0xff) << 8 | (rflags & kOf ? 1 : 0));
-}
-u32 unpacked(u16 ax) {
-  return u32{ax} >> 8 | (ax & 1 ? kOf : 0);
-}
 
 bool is_flat(const Segment& segment) {
   const bool writable_data = (segment.type & 0xe) == 2;
@@ -209,147 +195,6 @@ void Translator::flush() {
   faults_.clear();
   shared_.clear();
   jumps_.clear();
-}
-
-void Translator::fill_frame(Frame& frame) {
-  frame.read_table = cpu_.fast_reads;
-  frame.write_table = cpu_.fast_writes;
-  frame.fs_base = cpu_.segment_base[kFs];
-  frame.gs_base = cpu_.segment_base[kGs];
-  for (unsigned i = 0; i < frame.spilled.size(); ++i)
-    frame.spilled[i] = cpu_.gpr[kSpilledGuests[i]];
-  frame.flags = packed(cpu_.flags.get());
-}
-
-// Looks up again what accesses behind `number` rely on: the handler may have changed what is
-// mapped. False: for one of them there is no word.
-bool Translator::renew_shared(Frame& frame, u32 number) {
-  const Site& site = sites_[number];
-  auto behind =
-      std::upper_bound(shared_.begin(), shared_.end(), number,
-                       [](u32 to, const SharedCheck& shared) { return to < shared.first; });
-  for (; behind != shared_.begin() && behind[-1].block == site.block; --behind) {
-    const SharedCheck& shared = behind[-1];
-    if (number >= shared.end) continue;
-    u64 linear = cpu_.gpr[shared.key.base] + (cpu_.gpr[shared.key.index] << shared.key.scale);
-    linear += static_cast<u64>(i64{shared.low});
-    if (!cpu_.code64()) linear &= 0xffffffff;
-    const u64 last = linear + static_cast<u64>(i64{shared.high} - shared.low - 1);
-    const u8* table = shared.write ? frame.write_table : frame.read_table;
-    const u64 word = FastTable::look_up(common_.tables, table, linear, last);
-    if (word == 0) {
-      if (linear / kPageSize != last / kPageSize) lies_apart(*site.block);
-      return false;
-    }
-    frame.reused[shared.slot] = word;
-  }
-  frame.scratch = site.held == kNothingHeld ? 0 : frame.reused[site.held];
-  return true;
-}
-
-// What accesses of `block` share lies on two pages that do not follow each other in the host's
-// memory. Where that happens all the time, each is better off alone; so is what is left of the
-// block this time.
-void Translator::lies_apart(Block& block) {
-  constexpr u32 kSoon = 4;  // 4096 cycles
-  constexpr u8 kMany = 16;
-  apart_ = true;
-  const auto now = static_cast<u32>(__rdtsc() >> 10);
-  block.apart = now - block.last_apart <= kSoon ? static_cast<u8>(block.apart + 1) : u8{0};
-  block.last_apart = now;
-  if (block.apart < kMany) return;
-  block.shares = false;
-  undo(block);
-}
-
-const u8* Translator::begin(Translator* self, Frame* at, const u8* code) {
-  Frame& frame = *new (at) Frame;
-  const bool wanted = self->cpu_.attention.load(std::memory_order_relaxed) && !self->alone_;
-  frame.polls = wanted ? 1 : kPolls;
-  frame.page = align_down(self->cpu_.rip, kPageSize);
-  frame.jumps = self->jumps_.entries();
-  frame.context = self->context_;
-  frame.gpr = self->cpu_.gpr.data();
-  frame.fpu = &self->cpu_.fpu;
-  frame.self = self;
-  frame.faulted = &self->faulted_;
-  self->fill_frame(frame);
-  return code;
-}
-
-const u8* Translator::slow(Translator* self, Frame* frame, u32 site) {
-  if (!frame->x87_absent) x87_from_host(self->cpu_, *frame);
-  return self->slow_way(*frame, site);
-}
-
-// By the JumpTable's entry of run_alone().
-void Translator::stop(Frame& frame) {
-  cpu_.rip = frame.target;
-  if (!cpu_.code64()) cpu_.rip &= 0xffffffff;
-  ran_ = {&alone_->insns[alone_->count - 1], Flow::kLeave, false};
-}
-
-// Answers where to go on, or null: run() returns with ran_.
-const u8* Translator::slow_way(Frame& frame, u32 number) {
-  for (unsigned i = 0; i < frame.spilled.size(); ++i)
-    cpu_.gpr[kSpilledGuests[i]] = frame.spilled[i];
-  cpu_.flags.set(unpacked(frame.flags));
-  if (number == 0) return stop(frame), nullptr;
-  const Site site = sites_[number];
-  const Block& block = *site.block;
-  const Insn* insn = &block.insns[site.ordinal];
-  cpu_.gpr[kBlockRip] = frame.page + block.gpa % kPageSize;
-  const bool look_around = frame.polls == 0;
-  if (site.kind == Site::Kind::kExit) {
-    cpu_.rip = frame.page + static_cast<u64>(i64{site.target});
-    if (!cpu_.code64()) cpu_.rip &= 0xffffffff;
-    exit_ = look_around ? 0 : number;
-    ran_ = {insn, Flow::kLeave, look_around};
-    const i32 next = static_cast<i32>(block.gpa % kPageSize) + insn->next_offset;
-    if (cpu_.code64() && !cpu_.canonical(cpu_.rip) && site.target != next) refuse_target(*insn);
-    return nullptr;
-  }
-  if (look_around) {
-    cpu_.rip = cpu_.this_rip(*insn);
-    ran_ = {insn, Flow::kLeave, true};
-    return nullptr;
-  }
-  if (site.kind == Site::Kind::kX87 && x87_to_host(cpu_.fpu, frame))
-    return memory_.executable() + site.resume;
-  if (site.kind != Site::Kind::kInstruction) count_declined(*insn);
-  // Perhaps the word of another page, 8 TiB away: the handler is to fill it anew.
-  if (std::exchange(faulted_, 0)) cpu_.tlb.current().forget_data();
-  Flow flow = insn->handler(cpu_, *insn);
-  if (flow == Flow::kNext) {
-    fill_frame(frame);
-    frame.reused.fill(kNoWord);
-    if (!can_go_on(block) || (site.shares && !renew_shared(frame, number)))
-      flow = cpu_.leave(*insn);
-  }
-  if (flow == Flow::kNext && (!site.x87 || x87_to_host(cpu_.fpu, frame)))
-    return memory_.executable() + site.resume;
-  while (flow == Flow::kNext) {
-    count_declined(*++insn);
-    flow = insn->handler(cpu_, *insn);
-  }
-  ran_ = {insn, flow, false};
-  return nullptr;
-}
-
-bool Translator::can_go_on(const Block& block) const {
-  return (alone_ || !cpu_.attention.load(std::memory_order_relaxed)) && !block.stale &&
-         (cpu_.code64() || can_run(block));
-}
-
-void Translator::count_declined(const Insn& insn) {
-  if (insn.row != kNoRow) ++declined_[insn.row];
-}
-
-// A branch whose target is not canonical faults itself; all that CALL has done by now is undone.
-void Translator::refuse_target(const Insn& branch) {
-  if (treatments_.of(branch) == Treatment::kCall) cpu_.gpr[kRsp] += 8;
-  exit_ = 0;
-  ran_ = {&branch, cpu_.general_protection(), false};
 }
 
 const u8* Translator::way_out(const u8* pc) {
