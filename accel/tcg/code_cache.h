@@ -38,8 +38,8 @@ struct Block {
   u32 incoming = 0;          // the translator's: who jumps here directly, …
   u32 way_in = 0;            // … and to where in its code memory;
   bool shares = true;        // … accesses share checks;
-  u8 apart = 0;              // … how often in a row they soon were on two pages that lie apart,
-  u32 last_apart = 0;        // … and when that was
+  u8 unshared = 0;           // … how often in a row that soon did not work,
+  u32 last_unshared = 0;     // … and when that was
   Block* next = nullptr;     // in its hash chain
   Insn insns[1];             // count + 1: the last is the terminator; then `bytes` guest bytes
 

@@ -67,7 +67,9 @@ bool Translator::renew_shared(Frame& frame, u32 number) {
     const u8* table = shared.write ? frame.write_table : frame.read_table;
     const u64 word = FastTable::look_up(common_.tables, table, linear, last);
     if (word == 0) {
-      if (linear / kPageSize != last / kPageSize) lies_apart(*site.block);
+      const bool can_be_read =
+          shared.write && FastTable::look_up(common_.tables, frame.read_table, linear, last) != 0;
+      if (can_be_read || linear / kPageSize != last / kPageSize) share_less(*site.block);
       return false;
     }
     frame.reused[shared.slot] = word;
@@ -77,16 +79,16 @@ bool Translator::renew_shared(Frame& frame, u32 number) {
 }
 
 // What accesses of `block` share lies on two pages that do not follow each other in the host's
-// memory. Where that happens all the time, each is better off alone; so is what is left of the
-// block this time.
-void Translator::lies_apart(Block& block) {
+// memory, or on one with code, which can only be loaded from. Where that happens all the time, each
+// is better off alone; so is what is left of the block this time.
+void Translator::share_less(Block& block) {
   constexpr u32 kSoon = 4;  // 4096 cycles
   constexpr u8 kMany = 16;
-  apart_ = true;
+  alone_from_here_ = true;
   const auto now = static_cast<u32>(__rdtsc() >> 10);
-  block.apart = now - block.last_apart <= kSoon ? static_cast<u8>(block.apart + 1) : u8{0};
-  block.last_apart = now;
-  if (block.apart < kMany) return;
+  block.unshared = now - block.last_unshared <= kSoon ? static_cast<u8>(block.unshared + 1) : u8{0};
+  block.last_unshared = now;
+  if (block.unshared < kMany) return;
   block.shares = false;
   undo(block);
 }

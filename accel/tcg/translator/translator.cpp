@@ -98,7 +98,7 @@ void Translator::add_to(TranslatorFigures& figures) const {
 }
 
 std::optional<BlockRunner::Ran> Translator::run(Block& block) {
-  if (std::exchange(apart_, false) && !block.code) block.shares = false;
+  if (std::exchange(alone_from_here_, false) && !block.code) block.shares = false;
   if (!can_run(block)) return exit_ = 0, std::nullopt;
   if (!block.code) {
     if (block.runs < runs_before) return ++block.runs, exit_ = 0, std::nullopt;

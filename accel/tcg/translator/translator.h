@@ -54,7 +54,7 @@ class Translator final : public BlockRunner {
   void set_jump(const Site& site, const u8* target);
   void fill_frame(Frame& frame);
   bool renew_shared(Frame& frame, u32 number);
-  void lies_apart(Block& block);
+  void share_less(Block& block);
   void undo(Block& block);
 
   // Called by translated code (common_code.cpp).
@@ -97,8 +97,8 @@ class Translator final : public BlockRunner {
   FastTable nothing_;
   const Block* alone_ = nullptr;  // the one block that runs
   u32 faulted_ = 0;  // the site of the instruction that faulted on the host, until that is seen to
-  bool apart_ = false;  // the last run ended for want of a word that accesses share
-  u32 exit_ = 0;        // the site by which the last run ended, to be linked
+  bool alone_from_here_ = false;  // the last run ended for want of a word that accesses share
+  u32 exit_ = 0;                  // the site by which the last run ended, to be linked
   Ran ran_ = {};
   u64 context_space_ = 0;  // what context_ was computed for
   u64 context_ = 0;
