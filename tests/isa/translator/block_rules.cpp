@@ -21,6 +21,13 @@ bool may_keep_flags(const Row& row, const Insn& insn) {
          name.starts_with("rc") || (row.attributes.has(tcg::string) && insn.rep);
 }
 
+// The count may come from the block's own bytes, which are not there yet while it is made.
+bool counts_by_cl(const Row& row) {
+  for (unsigned i = 0; i < row.operand_count; ++i)
+    if (std::string_view(row.operands[i].name) == "CL") return true;
+  return false;
+}
+
 }  // namespace
 
 bool is_straight(const Row& row) {
@@ -56,6 +63,7 @@ u64 undefined_behind(u64 before, const Origin& origin, u64 defined) {
   for (unsigned i = 0; i < 6; ++i)
     if (row.flags[i] != ' ' && row.flags[i] != 'T' && !may_keep_flags(row, origin.insn))
       before &= ~kLetters[i];
+  if (counts_by_cl(row)) before |= rflags::kOf | rflags::kAf;
   return (before | ~defined) & rflags::kArithmetic;
 }
 
