@@ -139,11 +139,13 @@ const u8* Translator::slow_way(Frame& frame, u32 number) {
   if (flow == Flow::kNext) {
     fill_frame(frame);
     frame.reused.fill(kNoWord);
-    if (!can_go_on(block) || (site.shares && !renew_shared(frame, number)))
+    const bool can = can_go_on(block);
+    const bool renewed = can && (!site.shares || renew_shared(frame, number));
+    if (!can || (!renewed && !alone_))  // who runs the block alone wants all of it
       flow = cpu_.leave(*insn);
+    else if (renewed && (!site.x87 || x87_to_host(cpu_.fpu, frame)))
+      return memory_.executable() + site.resume;
   }
-  if (flow == Flow::kNext && (!site.x87 || x87_to_host(cpu_.fpu, frame)))
-    return memory_.executable() + site.resume;
   while (flow == Flow::kNext) {
     count_declined(*++insn);
     flow = insn->handler(cpu_, *insn);
