@@ -136,12 +136,12 @@ const u8* Translator::slow_way(Frame& frame, u32 number) {
   // Perhaps the word of another page, 8 TiB away: the handler is to fill it anew.
   if (std::exchange(faulted_, 0)) cpu_.tlb.current().forget_data();
   Flow flow = insn->handler(cpu_, *insn);
+  if (flow == Flow::kNext && !can_go_on(block)) flow = cpu_.leave(*insn);
   if (flow == Flow::kNext) {
     fill_frame(frame);
     frame.reused.fill(kNoWord);
-    const bool can = can_go_on(block);
-    const bool renewed = can && (!site.shares || renew_shared(frame, number));
-    if (!can || (!renewed && !alone_))  // who runs the block alone wants all of it
+    const bool renewed = !site.shares || renew_shared(frame, number);
+    if (!renewed && !alone_)  // who runs the block alone wants all of it
       flow = cpu_.leave(*insn);
     else if (renewed && (!site.x87 || x87_to_host(cpu_.fpu, frame)))
       return memory_.executable() + site.resume;

@@ -36,6 +36,27 @@ class TranslatedReuse : public TranslatedModes {
     EXPECT_EQ(get64(first + 0xff0), 3u);
     return accelerator_->translator_figures()->blocks;
   }
+
+  // MOV EAX, imm32 at the end of kPage, whose last three bytes are on the next page with a RET:
+  // called by `entry` before and behind a change of what the next page is.
+  void call_before_and_behind_a_move(u64 entry) {
+    map_small(kPage, kFirst | 7);
+    map_small(kNextPage, kBehind | 7);
+    space_.write(kFirst + 0xffe, Bytes{0xb8, 0x11});
+    space_.write(kBehind, Bytes{0, 0, 0, 0xc3});
+    space_.write(kApart, Bytes{1, 0, 0, 0xc3});
+    gpr(kR8) = entry;
+    gpr(kRbx) = kNextPage;
+    gpr(kRsi) = kTable + kNextPage / kPageSize * 8;
+    gpr(kRdi) = kApart | 7;
+    const X86State after = run({
+        0x41, 0xff, 0xd0, 0x41, 0xff, 0xd0, 0x89, 0xc5,  // call r8; call r8; mov ebp, eax
+        0x48, 0x89, 0x3e, 0x0f, 0x01, 0x3b,              // mov [rsi], rdi; invlpg [rbx]
+        0x41, 0xff, 0xd0,                                // call r8
+    });
+    EXPECT_EQ(after.gpr[kRbp], 0x11u);
+    EXPECT_EQ(after.gpr[kRax], 0x111u);
+  }
 };
 
 TEST_F(TranslatedReuse, AStretchAcrossPagesThatFollowEachOtherIsOneCheck) {
@@ -75,45 +96,14 @@ TEST_F(TranslatedReuse, AStretchThatIsMovedAlongIsLookedUpBehindItsFirstSlowWay)
   EXPECT_EQ(after.gpr[kRsi], 3u);
 }
 
-// MOV EAX, imm32 whose last three bytes are on the next page, and RET.
 TEST_F(TranslatedReuse, AnInstructionOnTwoPagesIsThatOfItsSecondPage) {
-  map_small(kPage, kFirst | 7);
-  map_small(kNextPage, kBehind | 7);
-  space_.write(kFirst + 0xffe, Bytes{0xb8, 0x11});
-  space_.write(kBehind, Bytes{0, 0, 0, 0xc3});
-  space_.write(kApart, Bytes{1, 0, 0, 0xc3});
-  gpr(kR8) = kPage + 0xffe;
-  gpr(kRbx) = kNextPage;
-  gpr(kRsi) = kTable + kNextPage / kPageSize * 8;
-  gpr(kRdi) = kApart | 7;
-  const X86State after = run({
-      0x41, 0xff, 0xd0, 0x41, 0xff, 0xd0, 0x89, 0xc5,  // call r8; call r8; mov ebp, eax
-      0x48, 0x89, 0x3e, 0x0f, 0x01, 0x3b,              // mov [rsi], rdi; invlpg [rbx]
-      0x41, 0xff, 0xd0,                                // call r8
-  });
-  EXPECT_EQ(after.gpr[kRbp], 0x11u);
-  EXPECT_EQ(after.gpr[kRax], 0x111u);
+  call_before_and_behind_a_move(kPage + 0xffe);
 }
 
 // The same by a jump from its own page, which is linked for good as long as it is not across pages.
 TEST_F(TranslatedReuse, AJumpToAnInstructionOnTwoPagesFindsItsSecondPage) {
-  map_small(kPage, kFirst | 7);
-  map_small(kNextPage, kBehind | 7);
   space_.write(kFirst + 0xff0, Bytes{0xeb, 0x0c});  // jmp to what crosses
-  space_.write(kFirst + 0xffe, Bytes{0xb8, 0x11});
-  space_.write(kBehind, Bytes{0, 0, 0, 0xc3});
-  space_.write(kApart, Bytes{1, 0, 0, 0xc3});
-  gpr(kR8) = kPage + 0xff0;
-  gpr(kRbx) = kNextPage;
-  gpr(kRsi) = kTable + kNextPage / kPageSize * 8;
-  gpr(kRdi) = kApart | 7;
-  const X86State after = run({
-      0x41, 0xff, 0xd0, 0x41, 0xff, 0xd0, 0x89, 0xc5,  // call r8; call r8; mov ebp, eax
-      0x48, 0x89, 0x3e, 0x0f, 0x01, 0x3b,              // mov [rsi], rdi; invlpg [rbx]
-      0x41, 0xff, 0xd0,                                // call r8
-  });
-  EXPECT_EQ(after.gpr[kRbp], 0x11u);
-  EXPECT_EQ(after.gpr[kRax], 0x111u);
+  call_before_and_behind_a_move(kPage + 0xff0);
 }
 
 // FLDCW that unmasks an exception leaves behind a check that another access made.

@@ -6,7 +6,6 @@
 
 #include "accel/tcg/tcg.h"
 #include "accel/x86/registers.h"
-#include "accel/x86/vectors.h"
 #include "memory/backend.h"
 #include "tests/sanitizer.h"
 
@@ -19,12 +18,11 @@ constexpr u64 kLargePage = 0x87;  // present, writable, user, 2 MiB
 // A machine of one processor in 64-bit mode at CPL 0, with 2 MiB of memory at 0.
 class Machine {
  public:
-  Machine(std::string_view model, bool translator, std::optional<bool> flat_table = {})
-      : model_(*find_cpu_model(model)) {
+  explicit Machine(std::optional<bool> flat_table) : model_(*find_cpu_model("max")) {
     memory_ = std::move(*allocate(*parse_backend("ram,size=2M")));
     AddressSpace::Edit(space_).map({0, memory_.size(), Region::ram("ram", memory_)});
     AcceleratorConfig config{space_, ports_, clock_, model_};
-    config.options.translator = translator;
+    config.options.translator = true;
     config.options.flat_table = flat_table;
     accelerator_ = *tcg_kind().create(config);
     auto made = accelerator_->create_vcpu({});
@@ -64,9 +62,6 @@ class Machine {
   const std::string& failure() const { return failure_; }
   u64 blocks_translated() const { return accelerator_->translator_figures()->blocks; }
 
-  void put(Gpa at, u64 value) { space_.write_value(at, value, 8); }
-  void put(Gpa at, const std::vector<u8>& bytes) { space_.write(at, bytes); }
-
  private:
   AddressSpace space_;
   PortSpace ports_;
@@ -85,7 +80,7 @@ TEST(TranslatedCode, FindsMemoryByHashedTablesToo) {
   X86State state = Machine::start();
   state.gpr[kRax] = 0;
   state.gpr[kRbx] = 0x5000;
-  Machine machine("max", true, false);
+  Machine machine(false);
   EXPECT_EQ(machine.run(kStores, state).gpr[kRax], 30u);
   EXPECT_GT(machine.blocks_translated(), 0u);
 }
@@ -96,12 +91,12 @@ TEST(TranslatedCode, IsThereWithLittleAddressSpaceUnlessFlatTablesAreAskedFor) {
   const auto run = [] {
     constexpr rlimit kLimit{2 * GiB, 2 * GiB};
     if (::setrlimit(RLIMIT_AS, &kLimit) != 0) std::_Exit(2);
-    const Machine refused("max", true, true);
+    const Machine refused(true);
     std::fprintf(stderr, "%s\n", refused.failure().c_str());
     X86State state = Machine::start();
     state.gpr[kRax] = 0;
     state.gpr[kRbx] = 0x5000;
-    Machine machine("max", true);
+    Machine machine(std::nullopt);
     const bool right = machine.run(kStores, state).gpr[kRax] == 30;
     std::_Exit(right && machine.blocks_translated() > 0 ? 0 : 1);
   };
