@@ -143,14 +143,18 @@ class BlockWriter {
   };
   static constexpr u32 kNoShared = ~0u;
   void find_uses();
+  i64 offset_in_page(const AddressKey& key, i64 disp) const;
+  bool is_on_one_page(const MemoryUse& use) const;
   Stretch stretch_from(unsigned first) const;
   SharedCheck* shared_with(const MemoryUse& use);
-  SharedCheck& share(const MemoryUse& use, const Stretch& all, u32 site);
+  bool load_shared(const MemoryUse& use, u32 site);
+  void store_shared(const MemoryUse& use, const Stretch& all, u32 site);
   void end_shared(u32& live);
   void update_shared(const MemoryUse& behind, u32 first);
   Linear place_of(const Insn& insn);
   Linear stack_place(unsigned guest, i32 disp);
   HostOperand reach(const MemoryUse& use, unsigned ordinal, const Linear& place, u32 site);
+  HostOperand reach_by_rip(const MemoryUse& use, unsigned ordinal, u32 site);
   HostOperand reach_operand(const Insn& insn, unsigned bytes, bool write, u32 site);
 
   // stack.cpp

@@ -21,6 +21,7 @@ struct AddressKey {
   u8 index = kNoRegister;
   u8 scale = 0;
   bool operator==(const AddressKey&) const = default;
+  bool is_constant() const { return base >= kNoRegister && index == kNoRegister; }
   u32 registers() const { return (1u << base | 1u << index) & 0xffff; }
 };
 

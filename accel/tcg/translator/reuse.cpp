@@ -23,10 +23,27 @@ void BlockWriter::find_uses() {
   }
 }
 
+// Where `disp` from `key` is in its page. An address that no register is part of is known to be on
+// one page or on two.
+i64 BlockWriter::offset_in_page(const AddressKey& key, i64 disp) const {
+  return (disp + (key.base == kBlockRip ? offset_ : 0)) & static_cast<i64>(kPageSize - 1);
+}
+
+bool BlockWriter::is_on_one_page(const MemoryUse& use) const {
+  return use.aligned || (use.shares && use.key.is_constant() &&
+                         offset_in_page(use.key, use.disp) + use.bytes <= i64{kPageSize});
+}
+
 // What the access of `first` and those behind it reach together, as far as the key is known.
 BlockWriter::Stretch BlockWriter::stretch_from(unsigned first) const {
   const MemoryUse& use = uses_[first];
   Stretch all{use.disp, i64{use.disp} + use.bytes, use.write, 1};
+  const bool all_of_page = use.key.is_constant();
+  if (all_of_page) {
+    if (!is_on_one_page(use)) return all;
+    all.low = use.disp - offset_in_page(use.key, use.disp);
+    all.high = all.low + i64{kPageSize};
+  }
   i64 moved = 0;
   for (unsigned i = first; !uses_[i].changes(use.key);) {
     if (uses_[i].moves(use.key)) moved += uses_[i].move;
@@ -35,7 +52,7 @@ BlockWriter::Stretch BlockWriter::stretch_from(unsigned first) const {
     if (!other.shares || other.key != use.key) continue;
     const i64 low = std::min<i64>(all.low, other.disp + moved);
     const i64 high = std::max<i64>(all.high, other.disp + moved + other.bytes);
-    if (high - low > kMostBytes) continue;
+    if (high - low > (all_of_page ? i64{kPageSize} : kMostBytes)) continue;
     all = {low, high, all.write || other.write, all.count + 1};
   }
   return all;
@@ -52,14 +69,26 @@ SharedCheck* BlockWriter::shared_with(const MemoryUse& use) {
   return nullptr;
 }
 
-SharedCheck& BlockWriter::share(const MemoryUse& use, const Stretch& all, u32 site) {
+// kScratch becomes what an earlier access of the block has left, if there is such a one.
+bool BlockWriter::load_shared(const MemoryUse& use, u32 site) {
+  SharedCheck* shared = use.shares ? shared_with(use) : nullptr;
+  if (!shared) return false;
+  shared->end = site;
+  if (held_ != shared->slot) code_.mov(kScratch, reused_word(shared->slot));
+  held_ = shared->slot;
+  return true;
+}
+
+// Leaves kScratch for the others of `all`.
+void BlockWriter::store_shared(const MemoryUse& use, const Stretch& all, u32 site) {
   auto free = std::find(live_.begin(), live_.end(), kNoShared);
   if (free == live_.end()) free = live_.begin() + site % kReusedWords;
   *free = static_cast<u32>(shared_.size());
+  held_ = static_cast<u8>(free - live_.begin());
   shared_.push_back({&block_, site, site, use.key, static_cast<i32>(all.low),
-                     static_cast<i32>(all.high), static_cast<u8>(free - live_.begin()), all.write});
+                     static_cast<i32>(all.high), held_, all.write});
   sites_[site].shares = true;
-  return shared_.back();
+  code_.mov(reused_word(held_), kScratch);
 }
 
 void BlockWriter::end_shared(u32& live) {
@@ -108,31 +137,43 @@ BlockWriter::Linear BlockWriter::stack_place(unsigned guest, i32 disp) {
 HostOperand BlockWriter::reach(const MemoryUse& use, unsigned ordinal, const Linear& place,
                                u32 site) {
   const HostOperand operand{place.base, kScratch, 0, place.disp};
-  if (SharedCheck* shared = use.shares ? shared_with(use) : nullptr) {
-    shared->end = site;
-    if (held_ != shared->slot) code_.mov(kScratch, reused_word(shared->slot));
-    held_ = shared->slot;
-    return operand;
-  }
+  if (load_shared(use, site)) return operand;
   const Stretch all = use.shares && block_.shares ? stretch_from(ordinal) : Stretch{};
-  if (all.count > 1) {
+  if (all.count > 1 && !use.key.is_constant()) {
     const i64 from_disp = i64{place.disp} - use.disp;
     look_up(place.base, static_cast<i32>(all.low + from_disp),
             static_cast<i32>(all.high + from_disp), all.write);
-    const u8 slot = share(use, all, site).slot;
-    code_.mov(reused_word(slot), kScratch);
-    held_ = slot;
   } else {
-    look_up(place.base, place.disp, place.disp + static_cast<i32>(use.aligned ? 1 : use.bytes),
-            use.write);
+    look_up(place.base, place.disp,
+            place.disp + static_cast<i32>(is_on_one_page(use) ? 1 : use.bytes),
+            use.write || all.write);
   }
+  if (all.count > 1) store_shared(use, all, site);
   leave_without_word(site);
+  return operand;
+}
+
+// The same for what RIP addresses, of which not the word is shared but the page in the host's
+// memory.
+HostOperand BlockWriter::reach_by_rip(const MemoryUse& use, unsigned ordinal, u32 site) {
+  const i32 disp = offset_ + use.disp;
+  const HostOperand operand{kScratch, Host::kRsp, 0, disp};
+  if (load_shared(use, site)) return operand;
+  const Stretch all = block_.shares ? stretch_from(ordinal) : Stretch{};
+  code_.mov(kAddress, KITE_FRAME(page));
+  look_up(kAddress, disp, disp + static_cast<i32>(is_on_one_page(use) ? 1 : use.bytes),
+          use.write || all.write);
+  leave_without_word(site);
+  if (all.count < 2) return {kAddress, kScratch, 0, disp};
+  code_.lea(kScratch, {kScratch, kAddress});
+  store_shared(use, all, site);
   return operand;
 }
 
 HostOperand BlockWriter::reach_operand(const Insn& insn, unsigned bytes, bool write, u32 site) {
   MemoryUse use = uses_[insn.ordinal];
   if (!use.shares) use = alone(bytes, write);
+  if (use.key.base == kBlockRip) return reach_by_rip(use, insn.ordinal, site);
   return reach(use, insn.ordinal, place_of(insn), site);
 }
 

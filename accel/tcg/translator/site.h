@@ -37,8 +37,8 @@ struct FaultPlace {
 };
 
 // A check that several accesses of a block share (reuse.cpp): the table's word for all from `low`
-// up to `high` from the key. Frame::reused[slot] is that word, and not 0, from behind site `first`
-// up to site `end`.
+// up to `high` from the key. Frame::reused[slot] is that word, of RIP's the word and Frame::page,
+// and leads to memory, from behind site `first` up to site `end`.
 struct SharedCheck {
   Block* block;
   u32 first, end;

@@ -72,7 +72,7 @@ bool Translator::renew_shared(Frame& frame, u32 number) {
       if (can_be_read || linear / kPageSize != last / kPageSize) share_less(*site.block);
       return false;
     }
-    frame.reused[shared.slot] = word;
+    frame.reused[shared.slot] = word + (shared.key.base == kBlockRip ? frame.page : 0);
   }
   frame.scratch = site.held == kNothingHeld ? 0 : frame.reused[site.held];
   return true;

@@ -96,6 +96,38 @@ TEST_F(TranslatedReuse, AStretchThatIsMovedAlongIsLookedUpBehindItsFirstSlowWay)
   EXPECT_EQ(after.gpr[kRsi], 3u);
 }
 
+// The ends of a page, a word across its end, and another page: each from RIP, twice, so that both
+// the slow way and what it leaves behind are gone.
+TEST_F(TranslatedReuse, WhatRipAddressesOnOnePageIsOneCheck) {
+  map_small(kPage, kFirst | 7);
+  map_small(kNextPage, kApart | 7);
+  put64(kFirst, 1);
+  put64(kFirst + 0xff8, 0x2222'2222'0000'0000);
+  put64(kApart, 0x3333'3333);
+  gpr(kRcx) = 2;
+  Bytes code;
+  const auto by_rip = [&](u8 opcode, u8 modrm, u64 linear) {
+    const auto disp = static_cast<u32>(linear - (kCode + code.size() + 7));
+    code.insert(code.end(), {0x48, opcode, modrm});
+    for (unsigned shift = 0; shift < 32; shift += 8) code.push_back(static_cast<u8>(disp >> shift));
+  };
+  by_rip(0x8b, 0x05, kPage);          // mov rax, [kPage]
+  by_rip(0x8b, 0x15, kPage + 0xff8);  // mov rdx, …
+  by_rip(0x8b, 0x1d, kPage + 0xffc);  // mov rbx, …
+  by_rip(0x8b, 0x35, kNextPage);      // mov rsi, …
+  by_rip(0xff, 0x05, kPage);          // inc qword …
+  by_rip(0x8b, 0x3d, kPage);          // mov rdi, …
+  const auto back = static_cast<u8>(-static_cast<int>(code.size() + 4));
+  code.insert(code.end(), {0xff, 0xc9, 0x75, back});  // dec ecx; jnz
+  const X86State after = run(code);
+  EXPECT_EQ(after.gpr[kRax], 2u);
+  EXPECT_EQ(after.gpr[kRdx], 0x2222'2222'0000'0000u);
+  EXPECT_EQ(after.gpr[kRbx], 0x3333'3333'2222'2222u);
+  EXPECT_EQ(after.gpr[kRsi], 0x3333'3333u);
+  EXPECT_EQ(after.gpr[kRdi], 3u);
+  EXPECT_EQ(get64(kFirst), 3u);
+}
+
 TEST_F(TranslatedReuse, AnInstructionOnTwoPagesIsThatOfItsSecondPage) {
   call_before_and_behind_a_move(kPage + 0xffe);
 }
