@@ -166,7 +166,10 @@ bool CodeCache::may_cache(u64 linear) {
   const ExecEntry& entry =
       cpu_.tlb.current().exec[cpu_.cpl == 3][(page / kPageSize) % kExecEntries];
   if (entry.page != page) return false;
-  if (!entry.global && ++not_global_ > kMany) kernel_is_global_ = false;
+  if (!entry.global && kernel_is_global_ && ++not_global_ > kMany) {
+    kernel_is_global_ = false;
+    cpu_.attention |= kAttendMemory;  // what was translated for one context is written anew
+  }
   return entry.global;
 }
 

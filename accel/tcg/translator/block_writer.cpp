@@ -44,7 +44,7 @@ u32 BlockWriter::site(const Insn& insn, Site::Kind kind, i32 target) {
   const bool shares =
       std::any_of(live_.begin(), live_.end(), [](u32 live) { return live != kNoShared; });
   sites_.push_back(
-      {&block_, target, 0, 0, insn.ordinal, kind, shares, kNothingHeld, 0, x87_present_});
+      {&block_, target, 0, 0, insn.ordinal, kind, shares, kNothingHeld, 0, 0, x87_present_});
   return static_cast<u32>(sites_.size() - 1);
 }
 

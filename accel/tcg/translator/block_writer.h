@@ -42,12 +42,14 @@ class BlockWriter {
   static constexpr std::size_t kMostBytesOfInsn = 384;
 
   // Appends to `code` (whose writable view starts at `start`), to `sites`, `faults` and `shared`.
-  BlockWriter(Block& block, const Treatments& treatments, const CommonCode& common, u8* start,
-              Emitter& code, std::vector<Site>& sites, std::vector<FaultPlace>& faults,
-              std::vector<SharedCheck>& shared)
+  // `one_context`: the block's is the same in every address space.
+  BlockWriter(Block& block, const Treatments& treatments, const CommonCode& common,
+              bool one_context, u8* start, Emitter& code, std::vector<Site>& sites,
+              std::vector<FaultPlace>& faults, std::vector<SharedCheck>& shared)
       : block_(block),
         treatments_(treatments),
         common_(common),
+        one_context_(one_context),
         start_(start),
         code_(code),
         sites_(sites),
@@ -177,6 +179,7 @@ class BlockWriter {
   void linkable(u32 site);
   void unlinked_here(u32 site);
   void exit_to(i32 target, const Insn& insn);
+  void jump_if_guarded(i32 target, u32 site);
   void exit_by_table(i32 target, u32 site);
   void find_indirect(u32 site);
   void jump_to_found();
@@ -205,6 +208,7 @@ class BlockWriter {
   Block& block_;
   const Treatments& treatments_;
   const CommonCode& common_;
+  const bool one_context_;
   u8* const start_;
   Emitter& code_;
   std::vector<Site>& sites_;

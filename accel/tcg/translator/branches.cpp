@@ -1,5 +1,6 @@
 // How a block ends. A branch inside the page is a jump that is linked once its target is
-// translated; another, like every indirect one, looks its target up by linear address (JumpTable).
+// translated; so is one to another page, behind a guard. Others, and those whose guard says no,
+// look their target up by linear address (JumpTable).
 #include "accel/tcg/translator/block_writer.h"
 #include "accel/tcg/translator/jump_table.h"
 
@@ -42,7 +43,36 @@ void BlockWriter::exit_to(i32 target, const Insn& insn) {
     return;
   }
   if (target <= offset_) poll(here);
-  exit_by_table(target, here);
+  jump_if_guarded(target, here);
+  if (!one_context_) return exit_by_table(target, here);
+  code_.mov32(kValue, here);
+  to_slow();
+}
+
+// Goes on at a block on another page if this page's linear address and the context are those with
+// which the jump was linked (Translator::link_guarded).
+void BlockWriter::jump_if_guarded(i32 target, u32 site) {
+  held_ = kNothingHeld;
+  island_if_needed();
+  code_.mov(kAddress, KITE_FRAME(page));
+  code_.mov(kScratch, KITE_FRAME(context));
+  code_.lea(kScratch, {kScratch, kAddress});
+  code_.mov64(kValue, kClosedGuard);
+  u8* const behind_guard = code_.at();
+  code_.lea(kScratch, {kScratch, kValue});
+  u8* const open = code_.jrcxz();
+  code_.byte(0xeb);
+  u8* const closed = code_.at();
+  code_.byte(0);
+  Emitter::bind8(open, code_.at());
+  const i32 page = target & ~static_cast<i32>(kPageSize - 1);
+  lea_sized(kAddress, {kAddress, Host::kRsp, 0, page});
+  code_.mov(KITE_FRAME(page), kAddress);
+  code_.byte(0xe9);
+  sites_[site].resume = place();
+  sites_[site].guard = static_cast<u8>(code_.at() - behind_guard);
+  code_.put(i32{0});
+  Emitter::bind8(closed, code_.at());
 }
 
 void BlockWriter::exit_by_table(i32 target, u32 site) {

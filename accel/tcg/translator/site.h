@@ -25,10 +25,13 @@ struct Site {
   bool shares;  // inside a SharedCheck, perhaps
   u8 held;      // where it goes on, kScratch is this word of Frame::reused, or kNothingHeld
   u8 unlinked;  // of an exit: from behind its jump to where that goes until it is linked
+  u8 guard;     // of an exit to another page: from behind its guard's value to its jump
   bool x87;     // code at `resume` expects the guest's x87 registers in the host's
 };
 
 inline constexpr u8 kNothingHeld = 0xff;
+// A guard's value that no linear address makes good: the context is a secret.
+inline constexpr u64 kClosedGuard = 0;
 
 // A host instruction that may fault, from the start of the code memory, and its way out.
 struct FaultPlace {

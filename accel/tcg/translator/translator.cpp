@@ -62,8 +62,8 @@ bool Translator::translate(Block& block) {
   const bool timed = figures_.blocks % kBlocksPerTiming == 0;
   const Nanos start = timed ? cpu_.clock.now() : 0;
   Emitter code(memory_.writable() + used_);
-  BlockWriter writer(block, treatments_, common_, memory_.writable(), code, sites_, faults_,
-                     shared_);
+  BlockWriter writer(block, treatments_, common_, cpu_.code->space() == cpu_.tlb.global_context(),
+                     memory_.writable(), code, sites_, faults_, shared_);
   block.code = executable(writer.write());
   block.way_in = writer.way_in();
   const std::size_t before = used_;
@@ -104,8 +104,8 @@ std::optional<BlockRunner::Ran> Translator::run(Block& block) {
     if (block.runs < runs_before) return ++block.runs, exit_ = 0, std::nullopt;
     if (!translate(block)) return std::nullopt;
   }
-  if (exit_) link(block);
   find_context();
+  if (exit_) link(block);
   add_jump(block);
   return enter(block);
 }
@@ -154,9 +154,44 @@ void Translator::link(Block& target) {
   const u32 number = std::exchange(exit_, 0);
   const Block& source = *site.block;
   if (site.resume == 0 || source.mode.key() != target.mode.key()) return;
+  if (site.guard) return link_guarded(number, target);
   if (align_down(source.gpa, kPageSize) + static_cast<u64>(site.target) != target.gpa) return;
   set_jump(site, memory_.executable() + target.way_in);
   site.next = std::exchange(target.incoming, number);
+}
+
+// The guard is good as long as the target's page is mapped as it is: then the context becomes a new
+// one.
+void Translator::link_guarded(u32 number, Block& target) {
+  Site& site = sites_[number];
+  const u64 page =
+      (cpu_.rip - static_cast<u64>(i64{site.target})) & (cpu_.code64() ? ~0ull : 0xffffffff);
+  if (page % kPageSize || target.second_page || !cpu_.code->may_cache(cpu_.rip)) return;
+  const u8* const code = memory_.executable() + target.way_in;
+  if (guard(site) == kClosedGuard) {
+    set_jump(site, code);
+    site.next = std::exchange(target.incoming, number);
+  } else if (jump(site) != code) {
+    return undo(*site.block);  // written anew, its jumps can go elsewhere
+  }
+  jumps_.note(cpu_.rip);
+  set_guard(site, 0 - (context_ + page));
+}
+
+u64 Translator::guard(const Site& site) const {
+  u64 value;
+  std::memcpy(&value, memory_.writable() + site.resume - site.guard - sizeof value, sizeof value);
+  return value;
+}
+
+void Translator::set_guard(const Site& site, u64 value) {
+  std::memcpy(memory_.writable() + site.resume - site.guard - sizeof value, &value, sizeof value);
+}
+
+const u8* Translator::jump(const Site& site) const {
+  i32 distance;
+  std::memcpy(&distance, memory_.writable() + site.resume, sizeof distance);
+  return memory_.executable() + site.resume + 4 + distance;
 }
 
 void Translator::set_jump(const Site& site, const u8* target) {
@@ -174,8 +209,10 @@ void Translator::retired(Block& block) {
 
 // Forgets the block's translation.
 void Translator::undo(Block& block) {
-  for (u32 number = std::exchange(block.incoming, 0); number; number = sites_[number].next)
-    set_jump(sites_[number], unlinked(sites_[number]));
+  for (u32 number = std::exchange(block.incoming, 0); number; number = sites_[number].next) {
+    const Site& site = sites_[number];
+    site.guard ? set_guard(site, kClosedGuard) : set_jump(site, unlinked(site));
+  }
   jumps_.forget_code(block.gpa % kPageSize, block.code - BlockWriter::kPrologueBytes);
   block.code = nullptr;
 }

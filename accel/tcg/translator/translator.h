@@ -51,6 +51,10 @@ class Translator final : public BlockRunner {
   bool has_room(const Block& block) const;
   void add_jump(const Block& block);
   void link(Block& target);
+  void link_guarded(u32 number, Block& target);
+  u64 guard(const Site& site) const;
+  void set_guard(const Site& site, u64 value);
+  const u8* jump(const Site& site) const;
   void set_jump(const Site& site, const u8* target);
   void fill_frame(Frame& frame);
   bool renew_shared(Frame& frame, u32 number);

@@ -105,6 +105,74 @@ TEST_F(TranslatedBranches, CodeWhosePageMovesIsNotFoundAgainBehindInvlpg) {
   EXPECT_EQ(after.gpr[kRax], 0x13u);
 }
 
+// A jump to the next page, which is linked behind a guard; pages are global, or not.
+class TranslatedGuards : public TranslatedBranches, public ::testing::WithParamInterface<bool> {
+ protected:
+  static constexpr u64 kFrom = 0x70000, kTo = kFrom + kPageSize;  // linear
+  static constexpr Gpa kJump = 0x8000, kOne = 0x9000, kTen = 0xb000;
+  static constexpr Gpa kTable = 0x53000;  // of map_small()
+
+  TranslatedGuards() {
+    if (GetParam()) state_.cr4 |= cr4::kPge;
+    map_small(kFrom, entry(kJump));
+    map_small(kTo, entry(kOne));
+    space_.write(kJump, Bytes{0xe9, 0xfb, 0x0f, 0, 0});  // jmp to the next page
+    space_.write(kOne, Bytes{0x83, 0xc0, 0x01, 0xc3});   // add eax, 1; ret
+    space_.write(kTen, Bytes{0x83, 0xc0, 0x10, 0xc3});   // add eax, 10h; ret
+    gpr(kRbx) = kFrom;
+  }
+  u64 entry(Gpa page) const { return page | (GetParam() ? 0x107 : 7); }
+  // CALL RBX three times, `between`, and the same again.
+  u64 call_and_call(const Bytes& between) {
+    const Bytes calls = {0xff, 0xd3, 0xff, 0xd3, 0xff, 0xd3};
+    Bytes code = calls;
+    code.insert(code.end(), between.begin(), between.end());
+    code.insert(code.end(), calls.begin(), calls.end());
+    return run(code).gpr[kRax];
+  }
+};
+
+TEST_P(TranslatedGuards, ThePageBehindMoves) {
+  gpr(kRsi) = kTable + kTo / kPageSize * 8;
+  gpr(kRdi) = entry(kTen);
+  gpr(kRdx) = kTo;
+  EXPECT_EQ(call_and_call({0x48, 0x89, 0x3e, 0x0f, 0x01, 0x3a}),  // mov [rsi], rdi; invlpg [rdx]
+            0x33u);
+}
+
+TEST_P(TranslatedGuards, TheCodeBehindChanges) {
+  gpr(kRsi) = kOne + 2;
+  EXPECT_EQ(call_and_call({0xc6, 0x06, 0x20}), 0x63u);  // mov byte [rsi], 20h
+}
+
+// The same jump on another linear page, with another one behind it.
+TEST_P(TranslatedGuards, TheJumpIsOnTwoPages) {
+  constexpr u64 kElsewhere = 0x80000;
+  map_small(kElsewhere, entry(kJump));
+  map_small(kElsewhere + kPageSize, entry(kTen));
+  gpr(kRbp) = kElsewhere;
+  EXPECT_EQ(call_and_call({0xff, 0xd5, 0xff, 0xd3, 0xff, 0xd5}), 0x27u);  // call rbp; rbx; rbp
+}
+
+// Of two address spaces, which are changed between calls.
+TEST_P(TranslatedGuards, AnotherAddressSpaceHasAnotherPageBehind) {
+  constexpr Gpa kPml4 = 0x58000, kPdpt = 0x59000, kDirectory = 0x5a000, kOtherTable = 0x5b000;
+  for (unsigned i = 0; i < 512; ++i) put64(kOtherTable + i * 8, get64(kTable + i * 8));
+  put64(kPml4, kPdpt | 7);
+  put64(kPdpt, kDirectory | 7);
+  put64(kDirectory, kOtherTable | 7);
+  for (Gpa table : {kTable, kOtherTable}) put64(table + kTo / kPageSize * 8, kOne | 7);
+  put64(kOtherTable + kTo / kPageSize * 8, kTen | 7);  // not global: each has its own
+  gpr(kRsi) = kPml4;
+  gpr(kRdi) = state_.cr3;
+  EXPECT_EQ(call_and_call({0x0f, 0x22, 0xde, 0xff, 0xd3, 0xff, 0xd3,  // mov cr3, rsi; call; call
+                           0x0f, 0x22, 0xdf, 0xff, 0xd3, 0x0f, 0x22, 0xde}),  // rdi; call; rsi
+            4u + 5 * 0x10);
+}
+
+INSTANTIATE_TEST_SUITE_P(Pages, TranslatedGuards, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "Global" : "OfTheirOwn"; });
+
 // A loop over many blocks, of which each round counts each.
 class TranslatedProgram : public TranslatedBranches {
  protected:
