@@ -80,6 +80,10 @@ bool BlockWriter::treated(const Insn& insn, const Row& row) {
       return pop(insn);
     case Treatment::kLeave:
       return leave(insn);
+    case Treatment::kPushFlags:
+      return push_flags(insn);
+    case Treatment::kClearInterrupts:
+      return clear_interrupts();
     case Treatment::kJump:
       return jump(insn);
     case Treatment::kBranch:

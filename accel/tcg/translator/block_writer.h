@@ -166,6 +166,10 @@ class BlockWriter {
   bool pop(const Insn& insn);
   bool leave(const Insn& insn);
 
+  // system_flags.cpp
+  bool push_flags(const Insn& insn);
+  bool clear_interrupts();
+
   // branches.cpp
   bool jump(const Insn& insn);
   bool branch(const Insn& insn);

@@ -141,6 +141,10 @@ class Emitter {
     byte(0xf7);
     modrm(number(to), number(from));
   }
+  // BMI2: the bits that `mask` has, together at the low end; or from there to where it has them.
+  void pext(Host to, Host from, const HostOperand& mask) { pick(to, from, mask, 0x82); }
+  void pdep(Host to, Host from, const HostOperand& mask) { pick(to, from, mask, 0x83); }
+  void pushf() { byte(0x9c); }
   void push(Host reg) {
     rex(false, 0, 0, number(reg));
     byte(0x50 | (number(reg) & 7));
@@ -180,6 +184,15 @@ class Emitter {
   static void bind32(u8* displacement, const u8* target) {
     const auto value = static_cast<i32>(target - (displacement + 4));
     std::memcpy(displacement, &value, sizeof value);
+  }
+
+  // VEX.W1 F5h of the map behind 0Fh 38h; `last`: W and the prefix.
+  void pick(Host to, Host from, const HostOperand& mask, unsigned last) {
+    byte(0xc4);
+    byte((number(to) & 8 ? 0 : 0x80) | 0x40 | (number(mask.base) & 8 ? 0 : 0x20) | 2);
+    byte(last | (~number(from) & 15) << 3);
+    byte(0xf5);
+    modrm(number(to), mask);
   }
 
   // LAHF; SETO AL: the six arithmetic flags into AX.

@@ -7,6 +7,7 @@
 #include <cstddef>
 
 #include "accel/tcg/translator/emitter.h"
+#include "accel/x86/registers.h"
 #include "accel/x86/state.h"
 
 namespace kite::tcg {
@@ -61,7 +62,11 @@ struct Frame {
   u32 x87_operand_segment = kNoOperand;
   u64 x87_operand = 0;
   u64 x87_instruction = kNothingNoted;
-  std::array<u8, 112> x87_image;  // x87_image.h
+  u64 system_flags = 0;  // Cpu::system_flags, and that with IF clear
+  u64 without_interrupts = 0;
+  u64 arithmetic_flags = kArithmeticFlags;             // what PUSHF takes of the host's RFLAGS, …
+  u64 pushed_flags = ~u64{rflags::kVm | rflags::kRf};  // … and of system_flags
+  std::array<u8, 112> x87_image;                       // x87_image.h
 };
 // On the stack behind six saved registers and a return address: a multiple of 16, and a half.
 static_assert(sizeof(Frame) % 16 == 8);

@@ -97,6 +97,7 @@ void note_registers(MemoryUse& use, const Insn& insn, const Row& row, Treatment 
   const bool usual = insn.width == (code64 ? 3 : 2);
   switch (treatment) {
     case Treatment::kNothing:
+    case Treatment::kClearInterrupts:
       use.written = 0;
       break;
     case Treatment::kNative:
@@ -113,6 +114,7 @@ void note_registers(MemoryUse& use, const Insn& insn, const Row& row, Treatment 
         move(use, insn.base, insn.disp);
       break;
     case Treatment::kPush:
+    case Treatment::kPushFlags:
       if (!usual) break;
       use.written = 0;
       move(use, kRsp, -stack_bytes);
@@ -132,8 +134,8 @@ void note_registers(MemoryUse& use, const Insn& insn, const Row& row, Treatment 
 
 // PUSH, CALL, POP, RET and LEAVE without a memory operand.
 void note_stack(MemoryUse& use, const Insn& insn, Treatment treatment, bool code64) {
-  const bool pushes = treatment == Treatment::kPush || treatment == Treatment::kCall ||
-                      treatment == Treatment::kCallIndirect;
+  const bool pushes = treatment == Treatment::kPush || treatment == Treatment::kPushFlags ||
+                      treatment == Treatment::kCall || treatment == Treatment::kCallIndirect;
   const bool pops = treatment == Treatment::kPop || treatment == Treatment::kReturn ||
                     treatment == Treatment::kLeave;
   if (insn.is_memory || !(pushes || pops) || insn.width != (code64 ? 3 : 2)) return;

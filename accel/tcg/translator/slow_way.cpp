@@ -33,6 +33,8 @@ void Translator::fill_frame(Frame& frame) {
   for (unsigned i = 0; i < frame.spilled.size(); ++i)
     frame.spilled[i] = cpu_.gpr[kSpilledGuests[i]];
   frame.flags = packed(cpu_.flags.get());
+  frame.system_flags = cpu_.system_flags;
+  frame.without_interrupts = cpu_.system_flags & ~u64{rflags::kIf};
 }
 
 const u8* Translator::begin(Translator* self, Frame* at, const u8* code) {
@@ -110,6 +112,7 @@ const u8* Translator::slow_way(Frame& frame, u32 number) {
   for (unsigned i = 0; i < frame.spilled.size(); ++i)
     cpu_.gpr[kSpilledGuests[i]] = frame.spilled[i];
   cpu_.flags.set(unpacked(frame.flags));
+  cpu_.system_flags = frame.system_flags;
   if (number == 0) return stop(frame), nullptr;
   const Site site = sites_[number];
   const Block& block = *site.block;

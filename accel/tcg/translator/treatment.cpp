@@ -98,6 +98,7 @@ Treatment special(const Row& row) {
   if (name == "ret") return Treatment::kReturn;
   if (name == "push") return Treatment::kPush;
   if (name == "leave") return Treatment::kLeave;
+  if (name == "pushf") return Treatment::kPushFlags;
   if (name == "pop") return e.opcode == 0x8f ? Treatment::kInterpret : Treatment::kPop;
   if (name.starts_with("j") && name != "jcxz") return Treatment::kBranch;
   return Treatment::kInterpret;
@@ -111,6 +112,7 @@ bool is_short_increment(const Row& row) {
 Treatment treatment_of(const Row& row, std::span<const Row> (*family)()) {
   if (is_short_increment(row)) return Treatment::kNative;
   if (is_nothing(row.name)) return Treatment::kNothing;
+  if (std::string_view(row.name) == "cli") return Treatment::kClearInterrupts;
   if (is_native_besides(row.name) && host_has_features_of(row)) return Treatment::kNative;
   if (family == branch_rows || family == stack_rows || std::string_view(row.name) == "lea")
     return special(row);

@@ -17,6 +17,8 @@ enum class Treatment : u8 {
   kPush,
   kPop,
   kLeave,
+  kPushFlags,  // PUSHF and CLI at CPL 0
+  kClearInterrupts,
   kJump,          // direct: JMP rel
   kBranch,        // Jcc
   kCall,          // CALL rel
