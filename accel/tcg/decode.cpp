@@ -80,6 +80,14 @@ const Row* Decoder::row_of(const Insn& insn) {
   return insn.row == kNoRow ? nullptr : &rows()[insn.row];
 }
 
+bool Decoder::has_rows_handler(const Insn& insn) {
+  if (insn.row == kNoRow) return false;
+  for (Handler other : {&raise_undefined, &raise_protection, &raise_not_available})
+    if (insn.handler == other) return false;
+  return std::find(std::begin(kFarRelative), std::end(kFarRelative), insn.handler) ==
+         std::end(kFarRelative);
+}
+
 bool DecodeRun::matches(const Row& row) const {
   const Encoding& e = row.encoding;
   if (e.vex != has_vex_) return false;

@@ -30,6 +30,8 @@ class Decoder {
 
   // The row of a decoded instruction; null for what has none.
   static const Row* row_of(const Insn& insn);
+  // Is its handler the row's own? Others raise what the mode forbids.
+  static bool has_rows_handler(const Insn& insn);
 
  private:
   friend class DecodeRun;

@@ -41,41 +41,33 @@ void BlockWriter::prologue() {
 }
 
 u32 BlockWriter::site(const Insn& insn, Site::Kind kind, i32 target) {
-  const bool shares =
-      std::any_of(live_.begin(), live_.end(), [](u32 live) { return live != kNoShared; });
+  static_assert(Block::kMaxInsns <= 64);
+  const u8 ordinal = insn.ordinal & 63;
   sites_.push_back(
-      {&block_, target, 0, 0, insn.ordinal, kind, shares, kNothingHeld, 0, 0, x87_present_});
+      {&block_, target, 0, 0, kind, kNothingHeld, 0, ordinal, live_count_ > 0, x87_present_});
   return static_cast<u32>(sites_.size() - 1);
 }
 
-// Another handler than one of the row's raises what the mode forbids.
-bool BlockWriter::has_rows_handler(const Insn& insn, const Row& row) {
-  return std::any_of(row.handlers.begin(), row.handlers.end(), [&](const auto& by_shape) {
-    return std::find(by_shape.begin(), by_shape.end(), insn.handler) != by_shape.end();
-  });
-}
-
 void BlockWriter::instruction(const Insn& insn) {
-  const Row* row = Decoder::row_of(insn);
-  if (row && has_rows_handler(insn, *row) && treated(insn, *row)) return;
+  if (Decoder::has_rows_handler(insn) && treated(insn, treatments_.recipe(insn))) return;
   interpret(insn);
 }
 
-bool BlockWriter::treated(const Insn& insn, const Row& row) {
-  switch (treatments_.of(insn)) {
+bool BlockWriter::treated(const Insn& insn, const Recipe& recipe) {
+  switch (recipe.treatment) {
     case Treatment::kInterpret:
       return false;
     case Treatment::kNothing:
       return true;
     case Treatment::kNative:
-      return native(insn, row);
+      return native(insn, recipe);
     case Treatment::kX87:
     case Treatment::kX87Control:
-      return x87_instruction(insn, row, treatments_.of(insn) == Treatment::kX87);
+      return x87_instruction(insn, recipe);
     case Treatment::kLea:
       return lea(insn);
     case Treatment::kPush:
-      return push(insn, row);
+      return push(insn, recipe);
     case Treatment::kPop:
       return pop(insn);
     case Treatment::kLeave:
@@ -101,13 +93,12 @@ bool BlockWriter::treated(const Insn& insn, const Row& row) {
 }
 
 void BlockWriter::interpret(const Insn& insn) {
-  update_shared({}, 0);
+  update_shared(alone(0, false), 0);
   const u32 here = site(insn, Site::Kind::kDeclined);
   code_.mov32(kValue, here);
   to_slow();
   resume_at(here);
-  const Row* row = Decoder::row_of(insn);
-  if (!row || row->attributes.has(ends_block)) ended_ = true;
+  if (treatments_.recipe(insn).ends_block) ended_ = true;
 }
 
 }  // namespace kite::tcg

@@ -68,8 +68,7 @@ class BlockWriter {
  private:
   void prologue();
   void instruction(const Insn& insn);
-  static bool has_rows_handler(const Insn& insn, const Row& row);
-  bool treated(const Insn& insn, const Row& row);
+  bool treated(const Insn& insn, const Recipe& recipe);
   void interpret(const Insn& insn);
 
   // native.cpp
@@ -91,26 +90,26 @@ class BlockWriter {
     bool counts = false;       // by CL
     bool writes_rcx = false;   // other than as CH
   };
-  bool native(const Insn& insn, const Row& row);
+  bool native(const Insn& insn, const Recipe& recipe);
   void load(const Plan::Spilled& spilled);
   void store(const Plan::Spilled& spilled);
   bool lea(const Insn& insn);
-  bool choose_registers(const Insn& insn, const Row& row, const GuestCode& guest, Plan& plan) const;
-  bool rename(const OperandSpec& operand, unsigned guest, bool has_rex, Plan& plan,
+  bool choose_registers(const Insn& insn, const Recipe& recipe, const GuestCode& guest,
+                        Plan& plan) const;
+  bool rename(const GeneralOperand& operand, unsigned guest, bool has_rex, Plan& plan,
               unsigned& number) const;
-  void reach_memory(const Insn& insn, const Row& row, const GuestCode& guest, Plan& plan, u32 site);
+  void reach_memory(const Insn& insn, const Recipe& recipe, Plan& plan, u32 site);
   void write_prefixes(const GuestCode& guest, const Plan& plan);
-  void write_opcode(const Row& row, const GuestCode& guest, const Plan& plan);
-  void write_vex(const Row& row, const GuestCode& guest, const Plan& plan);
+  void write_opcode(const Recipe& recipe, const GuestCode& guest, const Plan& plan);
+  void write_vex(const Recipe& recipe, const GuestCode& guest, const Plan& plan);
   void write_modrm(const Plan& plan);
   void need_vectors();
 
   // x87.cpp
   void need_x87(const Insn& insn);
-  // `has_pointers`: it is one that processors remember.
-  bool x87_instruction(const Insn& insn, const Row& row, bool has_pointers);
+  bool x87_instruction(const Insn& insn, const Recipe& recipe);
   bool is_followed_by_x87(const Insn& insn) const;
-  void x87_memory(const Insn& insn, const Row& row, bool has_pointers);
+  void x87_memory(const Insn& insn, const Recipe& recipe);
   void load_control_word(const HostOperand& from, u32 site);
 
   // address.cpp
@@ -156,13 +155,15 @@ class BlockWriter {
   Linear place_of(const Insn& insn);
   Linear stack_place(unsigned guest, i32 disp);
   HostOperand reach(const MemoryUse& use, unsigned ordinal, const Linear& place, u32 site);
+  HostOperand reach(const Insn& insn, const MemoryUse& use, u32 site);
   HostOperand reach_by_rip(const MemoryUse& use, unsigned ordinal, u32 site);
-  HostOperand reach_operand(const Insn& insn, unsigned bytes, bool write, u32 site);
+  HostOperand reach_operand(const Insn& insn, const Recipe& recipe, u32 site);
+  HostOperand reach_pointer(const Insn& insn, u32 site);
 
   // stack.cpp
   HostOperand reach_stack(const Insn& insn, i32 disp, u32 site);
   void move_stack(i32 by);
-  bool push(const Insn& insn, const Row& row);
+  bool push(const Insn& insn, const Recipe& recipe);
   bool pop(const Insn& insn);
   bool leave(const Insn& insn);
 
@@ -222,6 +223,7 @@ class BlockWriter {
   const i32 offset_;  // of the block in its page
   std::array<MemoryUse, Block::kMaxInsns> uses_;
   std::array<u32, kReusedWords> live_;  // in shared_, by the word of Frame::reused; or kNoShared
+  unsigned live_count_ = 0;             // of them
   u8 held_ = kNothingHeld;              // kScratch is this word of Frame::reused
   u8* entry_ = nullptr;
   u32 way_in_ = 0;

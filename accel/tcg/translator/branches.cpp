@@ -6,14 +6,6 @@
 
 namespace kite::tcg {
 
-namespace {
-
-bool is_inside(i32 target) {
-  return target >= 0 && target < static_cast<i32>(kPageSize);
-}
-
-}  // namespace
-
 // The displacement of a jump to the block that `site` exits to. unlinked_here() follows.
 void BlockWriter::linkable(u32 site) {
   sites_[site].resume = place();
@@ -34,7 +26,7 @@ void BlockWriter::unlinked_here(u32 site) {
 // Goes on at `target`, from the start of the page. A way back looks up now and then.
 void BlockWriter::exit_to(i32 target, const Insn& insn) {
   const u32 here = site(insn, Site::Kind::kExit, target);
-  if (is_inside(target)) {
+  if (is_inside_page(target)) {
     u8* const looks_up = target <= offset_ ? count_down() : nullptr;
     code_.byte(0xe9);
     linkable(here);
@@ -58,7 +50,7 @@ void BlockWriter::jump_if_guarded(i32 target, u32 site) {
   code_.mov(kScratch, KITE_FRAME(context));
   code_.lea(kScratch, {kScratch, kAddress});
   code_.mov64(kValue, kClosedGuard);
-  u8* const behind_guard = code_.at();
+  const u8* const behind_guard = code_.at();
   code_.lea(kScratch, {kScratch, kValue});
   u8* const open = code_.jrcxz();
   code_.byte(0xeb);
@@ -70,7 +62,7 @@ void BlockWriter::jump_if_guarded(i32 target, u32 site) {
   code_.mov(KITE_FRAME(page), kAddress);
   code_.byte(0xe9);
   sites_[site].resume = place();
-  sites_[site].guard = static_cast<u8>(code_.at() - behind_guard);
+  if (code_.at() - behind_guard != kGuardToJump) __builtin_trap();
   code_.put(i32{0});
   Emitter::bind8(closed, code_.at());
 }
@@ -118,7 +110,7 @@ bool BlockWriter::branch(const Insn& insn) {
   const unsigned condition = insn.opcode & 15u;
   const i32 next = offset_ + insn.next_offset, target = next + insn.imm;
   code_.byte(0x0f);
-  if (target > offset_ && is_inside(target)) {
+  if (target > offset_ && is_inside_page(target)) {
     code_.byte(0x80u | condition);
     const u32 taken = site(insn, Site::Kind::kExit, target);
     linkable(taken);
@@ -158,7 +150,7 @@ bool BlockWriter::call(const Insn& insn) {
 // The target into kAddress and Frame::target.
 void BlockWriter::branch_target(const Insn& insn, u32 site) {
   if (insn.is_memory) {
-    const HostOperand place = reach_operand(insn, stack_bytes(), false, site);
+    const HostOperand place = reach_pointer(insn, site);
     may_fault(site);
     mov_sized(kAddress, place);
   } else {

@@ -101,17 +101,17 @@ class Reader {
 
 }  // namespace
 
-GuestCode take_apart(const u8* bytes, const Insn& insn, const Row& row, bool code64) {
+GuestCode take_apart(const u8* bytes, const Insn& insn, const Encoding& encoding, bool code64) {
   GuestCode code;
   Reader reader(bytes, code64, code);
   reader.prefixes();
-  reader.opcode(row.encoding.vex);
-  if (row.encoding.vex && row.encoding.w < 0 && !code64) reader.ignore_vex_w();
-  if (row.encoding.has_modrm) reader.modrm(insn.address_width);
-  if (row.encoding.register_in_opcode) reader.register_in_opcode();
+  reader.opcode(encoding.vex);
+  if (encoding.vex && encoding.w < 0 && !code64) reader.ignore_vex_w();
+  if (encoding.has_modrm) reader.modrm(insn.address_width);
+  if (encoding.register_in_opcode) reader.register_in_opcode();
   // One that does not choose the row is ignored: F3h makes TZCNT of BSF, for who has TZCNT.
   using Prefix = Encoding::Prefix;
-  if (row.encoding.prefix != Prefix::kF2 && row.encoding.prefix != Prefix::kF3) code.rep = 0;
+  if (encoding.prefix != Prefix::kF2 && encoding.prefix != Prefix::kF3) code.rep = 0;
   code.tail = reader.at();
   code.tail_bytes = static_cast<unsigned>(bytes + insn.length - reader.at());
   return code;

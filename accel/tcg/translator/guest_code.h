@@ -1,7 +1,8 @@
 // GuestCode: the parts of one guest instruction's bytes that are written again for the host.
 #pragma once
 
-#include "accel/tcg/isa/row.h"
+#include "accel/tcg/insn.h"
+#include "accel/tcg/isa/encoding.h"
 
 namespace kite::tcg {
 
@@ -22,8 +23,8 @@ struct GuestCode {
   unsigned tail_bytes = 0;
 };
 
-// `bytes` are the insn.length bytes of an instruction that was decoded as `row`. `code64`: REX
+// `bytes` are the insn.length bytes of an instruction that was decoded by `encoding`. `code64`: REX
 // exists.
-GuestCode take_apart(const u8* bytes, const Insn& insn, const Row& row, bool code64);
+GuestCode take_apart(const u8* bytes, const Insn& insn, const Encoding& encoding, bool code64);
 
 }  // namespace kite::tcg

@@ -7,19 +7,9 @@
 
 namespace kite::tcg {
 
-bool is_memory_operand(const OperandSpec& operand);
-bool writes(const OperandSpec& operand);
-// Of the instruction's memory operand, at most.
-unsigned memory_bytes(const Insn& insn, const Row& row, const GuestCode& guest);
-bool writes_memory(const Row& row);
-// Must memory be aligned to its size?
-bool is_aligned(const Row& row);
-
 // The part of an address that several accesses have in common: numbers as in Insn.
 struct AddressKey {
-  u8 base = kNoRegister;
-  u8 index = kNoRegister;
-  u8 scale = 0;
+  u8 base, index, scale;
   bool operator==(const AddressKey&) const = default;
   bool is_constant() const { return base >= kNoRegister && index == kNoRegister; }
   u32 registers() const { return (1u << base | 1u << index) & 0xffff; }
@@ -30,18 +20,19 @@ constexpr bool is_moderate(i32 displacement) {
   return displacement > -(1 << 30) && displacement < 1 << 30;
 }
 
+// There is one for each instruction: small, and none has to be made before it is known.
 struct MemoryUse {
-  bool shares = false;  // reaches memory at key + disp; else what follows is unknown
+  i32 disp;
   AddressKey key;
-  i32 disp = 0;
-  unsigned bytes = 0;
-  bool write = false;
-  bool aligned = false;       // or it faults: it lies on one page
-  u32 written = kEverything;  // general registers, a bit for each
-  u8 moved = kNoRegister;     // a register to which a constant is added
-  i32 move = 0;
+  bool shares;  // reaches memory at key + disp; else what these say is unknown
+  u8 bytes;     // at most
+  bool write;
+  bool aligned;  // or it faults: it lies on one page
+  u8 moved;      // a register to which a constant is added, or kNoRegister
+  i32 move;
+  u16 written;  // general registers, a bit for each
 
-  static constexpr u32 kEverything = 0xffff;  // and perhaps more
+  static constexpr u16 kEverything = 0xffff;  // and perhaps more
   // Is the key's address another one behind the instruction, and not known?
   bool changes(const AddressKey& other) const {
     return written == kEverything || written & other.registers() ||
@@ -55,13 +46,21 @@ struct MemoryUse {
 // That shares nothing.
 inline MemoryUse alone(unsigned bytes, bool write) {
   MemoryUse use;
-  use.bytes = bytes;
+  use.disp = 0;
+  use.key = {kNoRegister, kNoRegister, 0};
+  use.shares = false;
+  use.bytes = static_cast<u8>(bytes);
   use.write = write;
+  use.aligned = false;
+  use.moved = kNoRegister;
+  use.move = 0;
+  use.written = MemoryUse::kEverything;
   return use;
 }
 
-// `guest_bytes`: those of the instruction. Row: null if it has none.
-MemoryUse memory_use_of(const Insn& insn, const Row* row, Treatment treatment,
-                        const u8* guest_bytes, bool code64);
+// Of the instruction's memory operand, at most. `guest_bytes`: those of the instruction.
+unsigned memory_bytes(const Insn& insn, const Recipe& recipe, const u8* guest_bytes, bool code64);
+
+MemoryUse memory_use_of(const Insn& insn, const Recipe& recipe, const u8* guest_bytes, bool code64);
 
 }  // namespace kite::tcg

@@ -18,7 +18,7 @@ void BlockWriter::find_uses() {
   const u8* bytes = block_.guest_bytes();
   for (unsigned i = 0; i < block_.count; ++i) {
     const Insn& insn = block_.insns[i];
-    uses_[i] = memory_use_of(insn, Decoder::row_of(insn), treatments_.of(insn), bytes, code64_);
+    uses_[i] = memory_use_of(insn, treatments_.recipe(insn), bytes, code64_);
     bytes += insn.length;
   }
 }
@@ -59,6 +59,7 @@ BlockWriter::Stretch BlockWriter::stretch_from(unsigned first) const {
 }
 
 SharedCheck* BlockWriter::shared_with(const MemoryUse& use) {
+  if (live_count_ == 0) return nullptr;
   for (u32 number : live_) {
     if (number == kNoShared) continue;
     SharedCheck& shared = shared_[number];
@@ -82,7 +83,10 @@ bool BlockWriter::load_shared(const MemoryUse& use, u32 site) {
 // Leaves kScratch for the others of `all`.
 void BlockWriter::store_shared(const MemoryUse& use, const Stretch& all, u32 site) {
   auto free = std::find(live_.begin(), live_.end(), kNoShared);
-  if (free == live_.end()) free = live_.begin() + site % kReusedWords;
+  if (free == live_.end())
+    free = live_.begin() + site % kReusedWords;
+  else
+    ++live_count_;
   *free = static_cast<u32>(shared_.size());
   held_ = static_cast<u8>(free - live_.begin());
   shared_.push_back({&block_, site, site, use.key, static_cast<i32>(all.low),
@@ -94,11 +98,13 @@ void BlockWriter::store_shared(const MemoryUse& use, const Stretch& all, u32 sit
 void BlockWriter::end_shared(u32& live) {
   if (live != kNoShared && held_ == shared_[live].slot) held_ = kNothingHeld;
   live = kNoShared;
+  --live_count_;
 }
 
 // Behind an instruction whose sites are those from `first` on: of some nothing is known any more,
 // and others lie at another distance from their register.
 void BlockWriter::update_shared(const MemoryUse& behind, u32 first) {
+  if (live_count_ == 0) return;
   for (u32& live : live_) {
     if (live == kNoShared) continue;
     if (behind.changes(shared_[live].key)) {
@@ -170,11 +176,23 @@ HostOperand BlockWriter::reach_by_rip(const MemoryUse& use, unsigned ordinal, u3
   return operand;
 }
 
-HostOperand BlockWriter::reach_operand(const Insn& insn, unsigned bytes, bool write, u32 site) {
-  MemoryUse use = uses_[insn.ordinal];
-  if (!use.shares) use = alone(bytes, write);
+HostOperand BlockWriter::reach(const Insn& insn, const MemoryUse& use, u32 site) {
   if (use.key.base == kBlockRip) return reach_by_rip(use, insn.ordinal, site);
   return reach(use, insn.ordinal, place_of(insn), site);
+}
+
+HostOperand BlockWriter::reach_operand(const Insn& insn, const Recipe& recipe, u32 site) {
+  MemoryUse use = uses_[insn.ordinal];
+  if (!use.shares)
+    use = alone(memory_bytes(insn, recipe, guest_bytes_, code64_), recipe.writes_memory);
+  return reach(insn, use, site);
+}
+
+// What PUSH and branches read.
+HostOperand BlockWriter::reach_pointer(const Insn& insn, u32 site) {
+  MemoryUse use = uses_[insn.ordinal];
+  if (!use.shares) use = alone(stack_bytes(), false);
+  return reach(insn, use, site);
 }
 
 }  // namespace kite::tcg

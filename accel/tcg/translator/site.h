@@ -17,20 +17,27 @@ struct Site {
     kExit,         // the block is done: RIP is `target`, from the start of the page
   };
   Block* block;
-  i32 target;
-  u32 resume;   // from the start of the code memory; of an exit: the displacement of its jump, or 0
-  u32 next;     // of those that jump to the same block; 0: the last
-  u16 ordinal;  // of the instruction
+  i32 target;  // of an exit, from the start of the page; the jump to another page is behind a guard
+  u32 resume;  // from the start of the code memory; of an exit: the displacement of its jump, or 0
+  u32 next;    // of those that jump to the same block; 0: the last
   Kind kind;
-  bool shares;  // inside a SharedCheck, perhaps
-  u8 held;      // where it goes on, kScratch is this word of Frame::reused, or kNothingHeld
-  u8 unlinked;  // of an exit: from behind its jump to where that goes until it is linked
-  u8 guard;     // of an exit to another page: from behind its guard's value to its jump
-  bool x87;     // code at `resume` expects the guest's x87 registers in the host's
+  u8 held;          // where it goes on, kScratch is this word of Frame::reused, or kNothingHeld
+  u8 unlinked;      // of an exit: from behind its jump to where that goes until it is linked
+  u8 ordinal : 6;   // of the instruction
+  bool shares : 1;  // inside a SharedCheck, perhaps
+  bool x87 : 1;     // code at `resume` expects the guest's x87 registers in the host's
 };
+// There are some for each block, and all are kept.
+static_assert(sizeof(Site) == 24);
+
+constexpr bool is_inside_page(i32 target) {
+  return target >= 0 && target < static_cast<i32>(kPageSize);
+}
 
 inline constexpr u8 kNothingHeld = 0xff;
-// A guard's value that no linear address makes good: the context is a secret.
+// Of a jump behind a guard: from behind the guard's value to its displacement; and a value that no
+// linear address makes good, since the context is a secret.
+inline constexpr u32 kGuardToJump = 21;
 inline constexpr u64 kClosedGuard = 0;
 
 // A host instruction that may fault, from the start of the code memory, and its way out.

@@ -14,15 +14,16 @@ void BlockWriter::move_stack(i32 by) {
   lea_sized(kHostOf[kRsp], {kHostOf[kRsp], Host::kRsp, 0, by});
 }
 
-bool BlockWriter::push(const Insn& insn, const Row& row) {
+bool BlockWriter::push(const Insn& insn, const Recipe& recipe) {
   if (!has_usual_width(insn)) return false;
   if (insn.is_memory && !can_address(insn)) return false;
   const u32 here = site(insn, Site::Kind::kInstruction);
   const i32 size = static_cast<i32>(stack_bytes());
-  const unsigned guest = (row.encoding.has_modrm ? insn.rm : insn.reg) / 8u;
-  const bool immediate = !row.encoding.has_modrm && !row.encoding.register_in_opcode;
+  const Encoding& e = recipe.encoding;
+  const unsigned guest = (e.has_modrm ? insn.rm : insn.reg) / 8u;
+  const bool immediate = !e.has_modrm && !e.register_in_opcode;
   if (insn.is_memory) {
-    const HostOperand from = reach_operand(insn, stack_bytes(), false, here);
+    const HostOperand from = reach_pointer(insn, here);
     may_fault(here);
     mov_sized(kValue, from);
     code_.mov(KITE_FRAME(pushed), kValue);

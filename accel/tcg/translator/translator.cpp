@@ -154,7 +154,7 @@ void Translator::link(Block& target) {
   const u32 number = std::exchange(exit_, 0);
   const Block& source = *site.block;
   if (site.resume == 0 || source.mode.key() != target.mode.key()) return;
-  if (site.guard) return link_guarded(number, target);
+  if (!is_inside_page(site.target)) return link_guarded(number, target);
   if (align_down(source.gpa, kPageSize) + static_cast<u64>(site.target) != target.gpa) return;
   set_jump(site, memory_.executable() + target.way_in);
   site.next = std::exchange(target.incoming, number);
@@ -180,12 +180,12 @@ void Translator::link_guarded(u32 number, Block& target) {
 
 u64 Translator::guard(const Site& site) const {
   u64 value;
-  std::memcpy(&value, memory_.writable() + site.resume - site.guard - sizeof value, sizeof value);
+  std::memcpy(&value, memory_.writable() + site.resume - kGuardToJump - sizeof value, sizeof value);
   return value;
 }
 
 void Translator::set_guard(const Site& site, u64 value) {
-  std::memcpy(memory_.writable() + site.resume - site.guard - sizeof value, &value, sizeof value);
+  std::memcpy(memory_.writable() + site.resume - kGuardToJump - sizeof value, &value, sizeof value);
 }
 
 const u8* Translator::jump(const Site& site) const {
@@ -211,7 +211,7 @@ void Translator::retired(Block& block) {
 void Translator::undo(Block& block) {
   for (u32 number = std::exchange(block.incoming, 0); number; number = sites_[number].next) {
     const Site& site = sites_[number];
-    site.guard ? set_guard(site, kClosedGuard) : set_jump(site, unlinked(site));
+    is_inside_page(site.target) ? set_jump(site, unlinked(site)) : set_guard(site, kClosedGuard);
   }
   jumps_.forget_code(block.gpa % kPageSize, block.code - BlockWriter::kPrologueBytes);
   block.code = nullptr;

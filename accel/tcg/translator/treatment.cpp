@@ -45,6 +45,11 @@ bool is_estimate(std::string_view name) {
   return name.find("rcp") != name.npos || name.find("rsqrt") != name.npos;
 }
 
+// PCMPESTRI and kin; ECX is elsewhere in translated code.
+bool answers_in_ecx(std::string_view name) {
+  return name.ends_with("stri");
+}
+
 bool is_native(const Row& row) {
   const std::string_view name = row.name;
   const Attributes a = row.attributes;
@@ -52,7 +57,7 @@ bool is_native(const Row& row) {
                         vsib, register_form})
     if (a.has(no)) return false;
   if (!row.is_implemented || row.operand_count == 0 || is_estimate(name)) return false;
-  if (is_one_of(name, {"maskmovdqu", "vmaskmovdqu", "xlat"})) return false;
+  if (is_one_of(name, {"maskmovdqu", "vmaskmovdqu", "xlat"}) || answers_in_ecx(name)) return false;
   return can_be_renamed(row) && host_has_features_of(row);
 }
 
@@ -139,7 +144,10 @@ Treatments::Treatments() {
            KITE_FAMILIES(KITE_NAME)
 #undef KITE_NAME
        })
-    for (const Row& row : family()) by_row_.push_back(treatment_of(row, family));
+    for (const Row& row : family()) {
+      by_row_.push_back(recipe_of(row));
+      by_row_.back().treatment = treatment_of(row, family);
+    }
 }
 
 }  // namespace kite::tcg

@@ -16,8 +16,13 @@ u8 segment_of(const Insn& insn) {
   return insn.segment == kFlat ? u8{kDs} : insn.segment == kFlatStack ? u8{kSs} : insn.segment;
 }
 
-bool is_fldcw(const Row& row) {
-  return row.encoding.opcode == 0xd9 && row.encoding.modrm_reg == 5;
+bool is_fldcw(const Encoding& e) {
+  return e.opcode == 0xd9 && e.modrm_reg == 5;
+}
+
+// Is it one that processors remember?
+bool has_pointers(const Recipe& recipe) {
+  return recipe.treatment == Treatment::kX87;
 }
 
 }  // namespace
@@ -36,15 +41,15 @@ void BlockWriter::need_x87(const Insn& insn) {
   sites_[here].x87 = x87_present_ = true;
 }
 
-bool BlockWriter::x87_instruction(const Insn& insn, const Row& row, bool has_pointers) {
+bool BlockWriter::x87_instruction(const Insn& insn, const Recipe& recipe) {
   if (insn.is_memory && !can_address(insn)) return false;
   need_x87(insn);
-  if (row.attributes.has(wait)) return true;  // nothing is ever pending here
+  if (recipe.waits) return true;  // nothing is ever pending here
   if (insn.is_memory)
-    x87_memory(insn, row, has_pointers);
+    x87_memory(insn, recipe);
   else
     code_.bytes(guest_bytes_ + insn.length - 2, 2);  // prefixes mean nothing
-  if (!has_pointers || is_followed_by_x87(insn)) return true;
+  if (!has_pointers(recipe) || is_followed_by_x87(insn)) return true;
   held_ = kNothingHeld;
   code_.mov(kScratch, KITE_FRAME(page));
   code_.lea(kScratch, {kScratch, Host::kRsp, 0, offset_ + insn.next_offset - insn.length});
@@ -56,23 +61,21 @@ bool BlockWriter::x87_instruction(const Insn& insn, const Row& row, bool has_poi
 bool BlockWriter::is_followed_by_x87(const Insn& insn) const {
   if (insn.ordinal + 1u >= block_.count) return false;
   const Insn& next = block_.insns[insn.ordinal + 1];
-  const Row* row = Decoder::row_of(next);
-  return row && has_rows_handler(next, *row) && !next.is_memory &&
-         treatments_.of(next) == Treatment::kX87;
+  return !next.is_memory && treatments_.of(next) == Treatment::kX87 &&
+         Decoder::has_rows_handler(next);
 }
 
-void BlockWriter::x87_memory(const Insn& insn, const Row& row, bool has_pointers) {
+void BlockWriter::x87_memory(const Insn& insn, const Recipe& recipe) {
   const u32 here = site(insn, Site::Kind::kInstruction);
-  const HostOperand place =
-      reach_operand(insn, memory_bytes(insn, row, take_apart(guest_bytes_, insn, row, code64_)),
-                    writes_memory(row), here);
-  if (is_fldcw(row)) {
+  const HostOperand place = reach_operand(insn, recipe, here);
+  const Encoding& e = recipe.encoding;
+  if (is_fldcw(e)) {
     load_control_word(place, here);
   } else {
     may_fault(here);
-    code_.op(false, row.encoding.opcode, static_cast<unsigned>(row.encoding.modrm_reg), place);
+    code_.op(false, e.opcode, static_cast<unsigned>(e.modrm_reg), place);
   }
-  if (has_pointers) {
+  if (has_pointers(recipe)) {
     code_.lea(kAddress, {place.base, Host::kRsp, 0, place.displacement});
     code_.mov(KITE_FRAME(x87_operand), kAddress);
     code_.mov32(KITE_FRAME(x87_operand_segment), segment_of(insn));
