@@ -12,6 +12,15 @@ namespace {
 // One in so many is timed, and stands for the others.
 constexpr unsigned kBlocksPerTiming = 16;
 
+// Most blocks have fewer than one for so many bytes of code; pages that are not reached cost
+// nothing.
+template <class T>
+std::vector<T> reserved(std::size_t code_bytes) {
+  std::vector<T> made;
+  made.reserve(code_bytes / 128);
+  return made;
+}
+
 bool is_flat(const Segment& segment) {
   const bool writable_data = (segment.type & 0xe) == 2;
   return segment.base == 0 && segment.limit == 0xffffffff && writable_data && !segment.unusable;
@@ -33,7 +42,12 @@ Result<std::unique_ptr<Translator>> Translator::create(Cpu& cpu, CodeMemory memo
 }
 
 Translator::Translator(Cpu& cpu, CodeMemory memory, TableKind tables)
-    : cpu_(cpu), memory_(std::move(memory)), declined_(rows().size()) {
+    : cpu_(cpu),
+      memory_(std::move(memory)),
+      sites_(reserved<Site>(memory_.size())),
+      code_present_(memory_.writable(), memory_.size()),
+      sites_present_(sites_.data(), sites_.capacity() * sizeof(Site)),
+      declined_(rows().size()) {
   sites_.resize(1);  // number 0 is none
   common_.tables = tables;
   write_common_code();
@@ -48,19 +62,22 @@ bool Translator::can_run(const Block& block) const {
          is_flat(cpu_.segments[kEs]) && is_flat(cpu_.segments[kSs]);
 }
 
-bool Translator::has_room(const Block& block) const {
-  const std::size_t needed = (block.count + 2) * BlockWriter::kMostBytesOfInsn;
-  return used_ + needed <= memory_.size();
+bool Translator::has_room(const Block& block) {
+  const std::size_t needed = used_ + (block.count + 2) * BlockWriter::kMostBytesOfInsn;
+  if (needed > memory_.size()) return false;
+  code_present_.reach(needed);
+  sites_present_.reach((sites_.size() + 4u * Block::kMaxInsns) * sizeof(Site));
+  return true;
 }
 
 bool Translator::translate(Block& block) {
+  const bool timed = figures_.blocks % kBlocksPerTiming == 0;
+  const Nanos start = timed ? cpu_.clock.now() : 0;
   if (!has_room(block)) {
     cpu_.code->flush();
     ++figures_.flushes;
     return false;
   }
-  const bool timed = figures_.blocks % kBlocksPerTiming == 0;
-  const Nanos start = timed ? cpu_.clock.now() : 0;
   Emitter code(memory_.writable() + used_);
   BlockWriter writer(block, treatments_, common_, cpu_.code->space() == cpu_.tlb.global_context(),
                      memory_.writable(), code, sites_, faults_, shared_);

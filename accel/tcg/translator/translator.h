@@ -19,6 +19,7 @@
 #include "accel/tcg/code_memory.h"
 #include "accel/tcg/translator/block_writer.h"
 #include "accel/tcg/translator/jump_table.h"
+#include "accel/tcg/translator/present_memory.h"
 
 namespace kite::tcg {
 
@@ -48,7 +49,7 @@ class Translator final : public BlockRunner {
 
   bool can_run(const Block& block) const;
   bool translate(Block& block);
-  bool has_room(const Block& block) const;
+  bool has_room(const Block& block);
   void add_jump(const Block& block);
   void link(Block& target);
   void link_guarded(u32 number, Block& target);
@@ -92,7 +93,9 @@ class Translator final : public BlockRunner {
   Enter enter_ = nullptr;
   std::size_t first_ = 0;  // byte that is not common code
   std::size_t used_ = 0;
+  // Allocated for most runs at once.
   std::vector<Site> sites_;
+  PresentMemory code_present_, sites_present_;
   std::vector<FaultPlace> faults_;
   std::vector<SharedCheck> shared_;
   std::vector<u64> declined_;  // executed by their handlers, by row
