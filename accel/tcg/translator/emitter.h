@@ -41,8 +41,46 @@ struct HostOperand {
   i32 displacement = 0;
 };
 
+// Up to eight bytes, put together in a register: one by one they would wait for each other in
+// memory.
+class FewBytes {
+ public:
+  [[gnu::always_inline]] FewBytes& byte(unsigned value) { return append(value & 0xff, 1); }
+  [[gnu::always_inline]] FewBytes& rex(bool wide, unsigned reg, unsigned index, unsigned base,
+                                       bool always = false) {
+    const unsigned value =
+        (wide ? 8u : 0u) | (reg >> 3 & 1) << 2 | (index >> 3 & 1) << 1 | (base >> 3 & 1);
+    return value || always ? byte(0x40 | value) : *this;
+  }
+  [[gnu::always_inline]] FewBytes& modrm(unsigned reg, unsigned rm) {
+    return byte(0xc0 | (reg & 7) << 3 | (rm & 7));
+  }
+  [[gnu::always_inline]] FewBytes& modrm(unsigned reg, const HostOperand& memory) {
+    const unsigned base = number(memory.base), index = number(memory.index);
+    const bool with_sib = (base & 7) == 4 || index != 4;
+    const bool none = memory.displacement == 0 && (base & 7) != 5;
+    const bool small = memory.displacement == static_cast<i8>(memory.displacement);
+    byte((none ? 0x00u : small ? 0x40u : 0x80u) | (reg & 7) << 3 | (with_sib ? 4 : base & 7));
+    if (with_sib) byte(unsigned{memory.scale} << 6 | (index & 7) << 3 | (base & 7));
+    if (none) return *this;
+    const auto displacement = static_cast<u32>(memory.displacement);
+    return small ? byte(displacement) : append(displacement, 4);
+  }
+  u64 value() const { return value_; }
+  unsigned count() const { return count_; }
+
+ private:
+  [[gnu::always_inline]] FewBytes& append(u64 value, unsigned count) {
+    value_ |= value << 8 * count_;
+    count_ += count;
+    return *this;
+  }
+  u64 value_ = 0;
+  unsigned count_ = 0;
+};
+
 // Writes through `at`, which is the writable view of what will be executed. Nobody checks for room:
-// the owner reserves it (kMost… in block_writer.h).
+// the owner reserves it (kMost… in block_writer.h), with some bytes to spare.
 class Emitter {
  public:
   explicit Emitter(u8* at) : at_(at) {}
@@ -61,23 +99,22 @@ class Emitter {
 
   // REX with W as given, and R, X, B from the registers of a ModRM operand; left out if empty.
   void rex(bool wide, unsigned reg, unsigned index, unsigned base, bool always = false) {
-    const unsigned value =
-        (wide ? 8u : 0u) | (reg >> 3 & 1) << 2 | (index >> 3 & 1) << 1 | (base >> 3 & 1);
-    if (value || always) byte(0x40 | value);
+    write(FewBytes().rex(wide, reg, index, base, always));
   }
   // ModRM and what follows it.
   void modrm(unsigned reg, unsigned rm) { byte(0xc0 | (reg & 7) << 3 | (rm & 7)); }
-  void modrm(unsigned reg, const HostOperand& memory);
+  void modrm(unsigned reg, const HostOperand& memory) { write(FewBytes().modrm(reg, memory)); }
 
-  void op(bool wide, unsigned opcode, unsigned reg, Host rm) {
-    rex(wide, reg, 0, number(rm));
-    byte(opcode);
-    modrm(reg, number(rm));
+  [[gnu::always_inline]] void op(bool wide, unsigned opcode, unsigned reg, Host rm) {
+    write(FewBytes().rex(wide, reg, 0, number(rm)).byte(opcode).modrm(reg, number(rm)));
   }
-  void op(bool wide, unsigned opcode, unsigned reg, const HostOperand& memory) {
-    rex(wide, reg, number(memory.index) == 4 ? 0 : number(memory.index), number(memory.base));
-    byte(opcode);
-    modrm(reg, memory);
+  [[gnu::always_inline]] void op(bool wide, unsigned opcode, unsigned reg,
+                                 const HostOperand& memory) {
+    const unsigned index = number(memory.index);
+    write(FewBytes()
+              .rex(wide, reg, index == 4 ? 0 : index, number(memory.base))
+              .byte(opcode)
+              .modrm(reg, memory));
   }
 
   void mov(Host to, Host from) { op(true, 0x8b, number(to), from); }
@@ -87,8 +124,7 @@ class Emitter {
   void mov(const HostOperand& to, Host from) { op(true, 0x89, number(from), to); }
   void mov32(const HostOperand& to, Host from) { op(false, 0x89, number(from), to); }
   void mov32(Host to, u32 value) {
-    rex(false, 0, 0, number(to));
-    byte(0xb8 | (number(to) & 7));
+    write(FewBytes().rex(false, 0, 0, number(to)).byte(0xb8 | (number(to) & 7)));
     put(value);
   }
   void mov64(Host to, u64 value) {
@@ -107,10 +143,11 @@ class Emitter {
   void lea(Host to, const HostOperand& memory) { op(true, 0x8d, number(to), memory); }
   void lea32(Host to, const HostOperand& memory) { op(false, 0x8d, number(to), memory); }
   void movzx16(Host to, Host from) {
-    rex(false, number(to), 0, number(from));
-    byte(0x0f);
-    byte(0xb7);
-    modrm(number(to), number(from));
+    write(FewBytes()
+              .rex(false, number(to), 0, number(from))
+              .byte(0x0f)
+              .byte(0xb7)
+              .modrm(number(to), number(from)));
   }
   void movzx16(Host to, const HostOperand& from) {
     rex(false, number(to), number(from.index) == 4 ? 0 : number(from.index), number(from.base));
@@ -126,12 +163,13 @@ class Emitter {
   void not32(Host reg) { op(false, 0xf7, 2, reg); }
   // BMI2: a rotation that leaves the flags alone.
   void rorx(Host to, Host from, u8 count) {
-    byte(0xc4);
-    byte((number(to) & 8 ? 0 : 0x80) | 0x40 | (number(from) & 8 ? 0 : 0x20) | 3);
-    byte(0xfb);
-    byte(0xf0);
-    modrm(number(to), number(from));
-    byte(count);
+    write(FewBytes()
+              .byte(0xc4)
+              .byte((number(to) & 8 ? 0u : 0x80u) | 0x40u | (number(from) & 8 ? 0u : 0x20u) | 3u)
+              .byte(0xfb)
+              .byte(0xf0)
+              .modrm(number(to), number(from))
+              .byte(count));
   }
   // BMI2: a shift that leaves the flags alone, by the low six bits of `count`.
   void shrx(Host to, Host from, Host count) {
@@ -207,21 +245,14 @@ class Emitter {
   }
 
  private:
+  // All eight, of which the last are written again by what follows.
+  void write(const FewBytes& bytes) {
+    const u64 value = bytes.value();
+    std::memcpy(at_, &value, sizeof value);
+    at_ += bytes.count();
+  }
+
   u8* at_;
 };
-
-inline void Emitter::modrm(unsigned reg, const HostOperand& memory) {
-  const unsigned base = number(memory.base), index = number(memory.index);
-  const bool with_sib = (base & 7) == 4 || index != 4;
-  const bool none = memory.displacement == 0 && (base & 7) != 5;
-  const bool small = memory.displacement == static_cast<i8>(memory.displacement);
-  byte((none ? 0x00u : small ? 0x40u : 0x80u) | (reg & 7) << 3 | (with_sib ? 4 : base & 7));
-  if (with_sib) byte(unsigned{memory.scale} << 6 | (index & 7) << 3 | (base & 7));
-  if (none) return;
-  if (small)
-    byte(static_cast<u8>(memory.displacement));
-  else
-    put(memory.displacement);
-}
 
 }  // namespace kite::tcg
