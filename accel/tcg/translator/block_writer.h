@@ -87,7 +87,7 @@ class BlockWriter {
     unsigned spilled_count = 0;
     bool needs_rex = false;    // for SIL and kin
     bool forbids_rex = false;  // for AH and kin
-    bool counts = false;       // by CL
+    bool reads_rcx = false;    // as no operand
     bool writes_rcx = false;   // other than as CH
   };
   bool native(const Insn& insn, const Recipe& recipe);

@@ -40,10 +40,10 @@ bool BlockWriter::rename(const GeneralOperand& operand, unsigned guest, bool has
     return true;
   }
   constexpr Host kPlaces[] = {kValue, kAddress, kScratch};
-  const unsigned free = plan.is_memory || plan.counts ? 2 : 3;
+  const unsigned free = plan.is_memory || plan.reads_rcx ? 2 : 3;
   if (plan.spilled_count == free) return false;
   const Host in = kPlaces[plan.spilled_count];
-  if (plan.counts && plan.is_memory && in == kAddress) return false;
+  if (plan.reads_rcx && plan.is_memory && in == kAddress) return false;
   plan.spilled[plan.spilled_count++] = {guest, in, operand.is_written, high};
   number_ = number(in);
   return true;
@@ -52,7 +52,7 @@ bool BlockWriter::rename(const GeneralOperand& operand, unsigned guest, bool has
 bool BlockWriter::choose_registers(const Insn& insn, const Recipe& recipe, const GuestCode& guest,
                                    Plan& plan) const {
   plan.is_memory = insn.is_memory;
-  plan.counts = recipe.counts_by_cl;
+  plan.reads_rcx = recipe.reads_rcx;
   const i8 digit = recipe.encoding.modrm_reg;
   plan.reg = digit >= 0 ? static_cast<unsigned>(digit) : guest.reg;
   plan.rm = guest.rm;
@@ -85,7 +85,7 @@ bool BlockWriter::choose_registers(const Insn& insn, const Recipe& recipe, const
 // Finds the operand; afterwards only what `plan` says is in use.
 void BlockWriter::reach_memory(const Insn& insn, const Recipe& recipe, Plan& plan, u32 site) {
   plan.memory = reach_operand(insn, recipe, site);
-  if (plan.counts) {
+  if (plan.reads_rcx) {
     code_.lea(kAddress, plan.memory);
     plan.memory = {kAddress};
   } else if (plan.forbids_rex || plan.spilled_count > 1) {
@@ -130,13 +130,13 @@ bool BlockWriter::native(const Insn& insn, const Recipe& recipe) {
   const u32 here = leaves ? site(insn, Site::Kind::kInstruction) : 0;
   if (insn.is_memory) reach_memory(insn, recipe, plan, here);
   for (unsigned i = 0; i < plan.spilled_count; ++i) load(plan.spilled[i]);
-  if (plan.counts) code_.mov32(kScratch, kHostOf[kRcx]);
+  if (plan.reads_rcx) code_.mov(kScratch, kHostOf[kRcx]);
   if (leaves) may_fault(here);
   write_opcode(recipe, guest, plan);
   code_.bytes(guest.tail, guest.tail_bytes);
   for (unsigned i = 0; i < plan.spilled_count; ++i)
     if (plan.spilled[i].written) store(plan.spilled[i]);
-  if (plan.counts || plan.spilled_count == 3) held_ = kNothingHeld;
+  if (plan.reads_rcx || plan.spilled_count == 3) held_ = kNothingHeld;
   if (leaves) resume_at(here);
   return true;
 }

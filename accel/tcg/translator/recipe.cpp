@@ -42,6 +42,11 @@ bool is_bit_string(const Row& row) {
   return e.map == 1 && (e.opcode & 0xe7) == 0xa3;
 }
 
+// CMPXCHG8B and CMPXCHG16B: EDX:EAX with memory, and ECX:EBX.
+bool is_pair(const Row& row) {
+  return std::string_view(row.name).starts_with("cmpxchg") && row.operand_count == 1;
+}
+
 bool may_raise(const Row& row) {
   const std::string_view name = row.name;
   return row.attributes.has(mxcsr) || name == "div" || name == "idiv";
@@ -90,15 +95,18 @@ void note_memory(Recipe& recipe, const Row& row) {
   const auto found = std::ranges::find_if(operands(row), may_be_memory);
   if (found == operands(row).end()) return;
   const std::string_view name = found->name;
+  const bool is_8_bytes = std::string_view(row.name) == "cmpxchg8b";
   recipe.by_vex = found->bytes == 0 && found->vector;
   recipe.memory_bytes = memory_bytes(*found);
   recipe.writes_memory = writes(*found);
-  recipe.is_aligned =
-      name == "Wax" || name == "Max" || (!row.is_avx && (name == "Wdq" || name == "Mdq"));
+  recipe.is_aligned = name == "Wax" || name == "Max" ||
+                      (!row.is_avx && (name == "Wdq" || (name == "Mdq" && !is_8_bytes)));
+  if (is_pair(row)) recipe.memory_bytes = {8, 8, 8, 16};
 }
 
 u16 fixed_written(const Row& row) {
-  if (row.operand_count == 0) return 1u << kRax | 1u << kRdx;  // LAHF, CBW, CWD at most
+  // Of LAHF, CBW and CWD at most.
+  if (row.operand_count == 0 || is_pair(row)) return 1u << kRax | 1u << kRdx;
   unsigned written = 0;
   for (const OperandSpec& operand : operands(row))
     if (operand.place == Place::kFixed && !operand.vector && writes(operand))
@@ -124,7 +132,7 @@ Recipe recipe_of(const Row& row) {
   recipe.needs_vectors = needs_vectors(row);
   recipe.needs_x87 = row.attributes.has(mmx);
   recipe.may_raise = may_raise(row);
-  recipe.counts_by_cl = has_operand(row, "CL");
+  recipe.reads_rcx = has_operand(row, "CL") || is_pair(row);
   recipe.only_code64 = only_code64(row.encoding);
   recipe.only_registers = is_bit_string(row);
   recipe.is_short_increment = row.encoding.register_in_opcode && row.attributes.has(not64);

@@ -33,9 +33,6 @@ bool can_be_renamed(const Row& row) {
         operand.place == Place::kRelative)
       return false;
     if (is_one_of(operand.name, {"M", "Mp", "Sw", "Cd", "Dd", "Pq"})) return false;
-    if (operand.place == Place::kModRmMemory && !operand.vector &&
-        std::string_view(operand.name) == "Mdq")
-      return false;
   }
   return true;
 }

@@ -45,8 +45,8 @@ struct Recipe {
   Encoding encoding;
   bool ends_block = true;
   bool needs_vectors = false, needs_x87 = false;
-  bool may_raise = false;  // #DE or #XM
-  bool counts_by_cl = false;
+  bool may_raise = false;           // #DE or #XM
+  bool reads_rcx = false;           // as CL, or as half of a pair
   bool only_code64 = false;         // elsewhere it means fewer registers
   bool only_registers = false;      // its memory is more than an operand
   bool is_short_increment = false;  // INC r, DEC r: those bytes are REX in 64-bit code
