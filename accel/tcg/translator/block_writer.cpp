@@ -4,15 +4,23 @@
 
 namespace kite::tcg {
 
-u8* BlockWriter::write() {
+namespace {
+
+// From a block's entry back to an island that serves its beginning.
+constexpr i64 kNear = 24;
+
+}  // namespace
+
+u8* BlockWriter::write(u8* island) {
+  island_ = island;
   find_uses();
   live_.fill(kNoShared);
-  to_slow();
+  if (!island_ || code_.at() - island_ > kNear) to_slow();
   // Which page is the second is another question in each address space.
   const u32 crossing = place();
   if (block_.second_page) exit_by_table(offset_, site(block_.insns[0], Site::Kind::kExit, offset_));
-  prologue();
-  way_in_ = block_.second_page ? crossing : static_cast<u32>(entry_ - start_);
+  u8* const entry = code_.at();
+  way_in_ = block_.second_page ? crossing : place();
   guest_bytes_ = block_.guest_bytes();
   for (unsigned i = 0; i < block_.count; ++i) {
     const Insn& insn = block_.insns[i];
@@ -24,20 +32,7 @@ u8* BlockWriter::write() {
   }
   if (!ended_) exit_to(offset_ + block_.bytes, block_.insns[block_.count - 1]);
   if (!to_be_bound_.empty()) to_slow();
-  return entry_;
-}
-
-// Of fixed length, so that the entry behind it tells where it is.
-void BlockWriter::prologue() {
-  u8* const at = code_.at();
-  code_.mov(kAddress, KITE_FRAME(target));
-  code_.op(true, 0x8d, number(kAddress), HostOperand{kAddress, Host::kRsp, 0, -offset_ - 0x1000});
-  // A displacement of four bytes, whatever its value: -offset - 1000h always needs them.
-  i32 displacement = -offset_;
-  std::memcpy(code_.at() - 4, &displacement, 4);
-  code_.mov(KITE_FRAME(page), kAddress);
-  entry_ = code_.at();
-  if (static_cast<std::size_t>(entry_ - at) != kPrologueBytes) __builtin_trap();
+  return entry;
 }
 
 u32 BlockWriter::site(const Insn& insn, Site::Kind kind, i32 target) {

@@ -10,8 +10,9 @@
 // guest's own instructions, and everything is done with LEA, MOV, RORX, SHRX and JRCXZ. They are
 // exact wherever somebody looks.
 //
-// JRCXZ reaches 127 bytes. The jump to the slow way that it takes is an *island*: one stands ahead
-// of each block, and every jump to the slow way is one for those around it.
+// JRCXZ reaches 127 bytes. The jump to the slow way that it takes is an *island*: every jump to the
+// slow way is one for those around it, and where there is none just ahead of a block one is put
+// there.
 #pragma once
 
 #include <optional>
@@ -30,6 +31,7 @@ namespace kite::tcg {
 // Where common code is, in the writable view.
 struct CommonCode {
   const u8* slow = nullptr;          // with the number of the site in kValue
+  const u8* exit = nullptr;          // with the number of the site behind a CALL
   const u8* load_vectors = nullptr;  // a subroutine
   const u8* faulted = nullptr;       // with the number of the site in Translator::faulted_
   const u8* stop = nullptr;          // in the JumpTable: ends the run at Frame::target
@@ -58,15 +60,14 @@ class BlockWriter {
         code64_(block.mode.code_width == 3),
         offset_(static_cast<i32>(block.gpa % kPageSize)) {}
 
-  // The block's entry, in the writable view, for who knows that Frame::page is right;
-  // kPrologueBytes ahead of it is the one for who has the linear address in Frame::target.
-  u8* write();
+  // The block's entry, in the writable view: Frame::page is its page there. `island`: the last one
+  // in the code ahead, or null.
+  u8* write(u8* island);
+  u8* island() const { return island_; }
   // Where jumps from the same page go, from the start of the code memory. After write().
   u32 way_in() const { return way_in_; }
-  static constexpr std::size_t kPrologueBytes = 5 + 7 + 5;
 
  private:
-  void prologue();
   void instruction(const Insn& insn);
   bool treated(const Insn& insn, const Recipe& recipe);
   void interpret(const Insn& insn);
@@ -181,6 +182,7 @@ class BlockWriter {
   void branch_target(const Insn& insn, u32 site);
   std::optional<u32> find_target(const Insn& insn);
   void push_return_address(const Insn& insn, u32 site);
+  void way_out(u32 site);
   void linkable(u32 site);
   void unlinked_here(u32 site);
   void exit_to(i32 target, const Insn& insn);
@@ -225,7 +227,6 @@ class BlockWriter {
   std::array<u32, kReusedWords> live_;  // in shared_, by the word of Frame::reused; or kNoShared
   unsigned live_count_ = 0;             // of them
   u8 held_ = kNothingHeld;              // kScratch is this word of Frame::reused
-  u8* entry_ = nullptr;
   u32 way_in_ = 0;
   u8* island_ = nullptr;          // the last one
   std::vector<u8*> to_be_bound_;  // JRCXZ that wait for the next

@@ -6,8 +6,15 @@
 
 namespace kite::tcg {
 
+// A way out without kValue: the number of the site is behind the CALL.
+void BlockWriter::way_out(u32 site) {
+  code_.call(common_.exit);
+  code_.put(site);
+}
+
 // The displacement of a jump to the block that `site` exits to. unlinked_here() follows.
 void BlockWriter::linkable(u32 site) {
+  sites_[site].kind = Site::Kind::kLinkable;
   sites_[site].resume = place();
   code_.put(i32{0});
 }
@@ -16,29 +23,31 @@ void BlockWriter::linkable(u32 site) {
 void BlockWriter::unlinked_here(u32 site) {
   u8* const displacement = start_ + sites_[site].resume;
   const auto distance = code_.at() - (displacement + 4);
-  if (distance > 255) __builtin_trap();
+  if (distance >= Site::kWayOut) __builtin_trap();
   sites_[site].unlinked = static_cast<u8>(distance);
   Emitter::bind32(displacement, code_.at());
-  code_.mov32(kValue, site);
-  to_slow();
+  way_out(site);
 }
 
 // Goes on at `target`, from the start of the page. A way back looks up now and then.
 void BlockWriter::exit_to(i32 target, const Insn& insn) {
   const u32 here = site(insn, Site::Kind::kExit, target);
-  if (is_inside_page(target)) {
-    u8* const looks_up = target <= offset_ ? count_down() : nullptr;
-    code_.byte(0xe9);
+  if (!is_inside_page(target)) {
+    if (target <= offset_) poll(here);
+    jump_if_guarded(target, here);
+    one_context_ ? way_out(here) : exit_by_table(target, here);
+  } else if (target <= offset_) {
+    u8* const looks_up = count_down();
+    code_.byte(Emitter::kJmp);
     linkable(here);
-    if (looks_up) Emitter::bind8(looks_up, code_.at());
+    Emitter::bind8(looks_up, code_.at());
     unlinked_here(here);
-    return;
+  } else {
+    sites_[here].kind = Site::Kind::kLinkable;
+    sites_[here].resume = place() + 1;
+    sites_[here].unlinked = Site::kWayOut;
+    way_out(here);
   }
-  if (target <= offset_) poll(here);
-  jump_if_guarded(target, here);
-  if (!one_context_) return exit_by_table(target, here);
-  code_.mov32(kValue, here);
-  to_slow();
 }
 
 // Goes on at a block on another page if this page's linear address and the context are those with
@@ -60,10 +69,9 @@ void BlockWriter::jump_if_guarded(i32 target, u32 site) {
   const i32 page = target & ~static_cast<i32>(kPageSize - 1);
   lea_sized(kAddress, {kAddress, Host::kRsp, 0, page});
   code_.mov(KITE_FRAME(page), kAddress);
-  code_.byte(0xe9);
-  sites_[site].resume = place();
+  code_.byte(Emitter::kJmp);
   if (code_.at() - behind_guard != kGuardToJump) __builtin_trap();
-  code_.put(i32{0});
+  linkable(site);
   Emitter::bind8(closed, code_.at());
 }
 
@@ -80,7 +88,8 @@ void BlockWriter::exit_by_table(i32 target, u32 site) {
 // `site` if it has none.
 void BlockWriter::find_indirect(u32 site) {
   code_.movzx16(kScratch, kAddress);
-  code_.lea32(kScratch, {kScratch, kScratch});
+  static_assert(sizeof(JumpTable::Entry) == 3 * 8);
+  code_.lea32(kScratch, {kScratch, kScratch, 1});
   code_.mov(kValue, KITE_FRAME(jumps));
   code_.lea(kValue, {kValue, kScratch, 3});
   code_.mov(kScratch, KITE_FRAME(context));
@@ -94,6 +103,8 @@ void BlockWriter::find_indirect(u32 site) {
 }
 
 void BlockWriter::jump_to_found() {
+  code_.mov(kAddress, {kValue, Host::kRsp, 0, static_cast<i32>(offsetof(JumpTable::Entry, page))});
+  code_.mov(KITE_FRAME(page), kAddress);
   code_.jmp({kValue, Host::kRsp, 0, static_cast<i32>(offsetof(JumpTable::Entry, code))});
 }
 

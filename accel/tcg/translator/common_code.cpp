@@ -128,6 +128,11 @@ void Translator::write_common_code() {
   code.mov(kScratch, KITE_FRAME(scratch));
   code.jmp(KITE_FRAME(target));
 
+  common_.exit = code.at();
+  code.pop(kAddress);
+  code.mov32(kValue, HostOperand{kAddress});
+  code.jmp(common_.slow);
+
   common_.stop = code.at();
   code.mov32(kValue, 0);
   code.jmp(common_.slow);

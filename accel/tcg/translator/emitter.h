@@ -196,12 +196,13 @@ class Emitter {
   void jmp(const HostOperand& memory) { op(false, 0xff, 4, memory); }
 
   // Jumps to a place that is known; in the same view as at().
+  static constexpr u8 kJmp = 0xe9, kCall = 0xe8;  // with displacements of four bytes
   void jmp(const u8* target) {
-    byte(0xe9);
+    byte(kJmp);
     relative32(target);
   }
   void call(const u8* target) {
-    byte(0xe8);
+    byte(kCall);
     relative32(target);
   }
   void relative32(const u8* target) { put(static_cast<i32>(target - (at_ + 4))); }

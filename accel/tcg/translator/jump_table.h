@@ -18,7 +18,8 @@ class JumpTable {
  public:
   struct Entry {
     u64 tag = 0;
-    const u8* code = nullptr;  // where the target's linear address is expected in Frame::target
+    const u8* code = nullptr;
+    u64 page = 0;  // linear address of the target's, for Frame::page
   };
 
   JumpTable();

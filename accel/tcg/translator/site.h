@@ -15,17 +15,22 @@ struct Site {
     kDeclined,     // the same, and it always comes here
     kX87,          // the x87 registers are to be made the host's; else as kInstruction
     kExit,         // the block is done: RIP is `target`, from the start of the page
+    kLinkable,     // the same, by a jump that may go to another block instead
   };
   Block* block;
   i32 target;  // of an exit, from the start of the page; the jump to another page is behind a guard
-  u32 resume;  // from the start of the code memory; of an exit: the displacement of its jump, or 0
+  u32 resume;  // from the start of the code memory; if linkable, the displacement of its jump
   u32 next;    // of those that jump to the same block; 0: the last
   Kind kind;
-  u8 held;          // where it goes on, kScratch is this word of Frame::reused, or kNothingHeld
-  u8 unlinked;      // of an exit: from behind its jump to where that goes until it is linked
-  u8 ordinal : 6;   // of the instruction
+  u8 held;         // where it goes on, kScratch is this word of Frame::reused, or kNothingHeld
+  u8 unlinked;     // if linkable: from behind the jump to where it goes while it is not, or kWayOut
+  u8 ordinal : 6;  // of the instruction
   bool shares : 1;  // inside a SharedCheck, perhaps
   bool x87 : 1;     // code at `resume` expects the guest's x87 registers in the host's
+
+  // While it is not linked, a CALL of CommonCode::exit stands in the jump's place.
+  static constexpr u8 kWayOut = 0xff;
+  bool is_way_out() const { return unlinked == kWayOut; }
 };
 // There are some for each block, and all are kept.
 static_assert(sizeof(Site) == 24);

@@ -119,7 +119,7 @@ const u8* Translator::slow_way(Frame& frame, u32 number) {
   const Insn* insn = &block.insns[site.ordinal];
   cpu_.gpr[kBlockRip] = frame.page + block.gpa % kPageSize;
   const bool look_around = frame.polls == 0;
-  if (site.kind == Site::Kind::kExit) {
+  if (site.kind == Site::Kind::kExit || site.kind == Site::Kind::kLinkable) {
     cpu_.rip = frame.page + static_cast<u64>(i64{site.target});
     if (!cpu_.code64()) cpu_.rip &= 0xffffffff;
     exit_ = look_around ? 0 : number;

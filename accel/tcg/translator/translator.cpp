@@ -81,7 +81,8 @@ bool Translator::translate(Block& block) {
   Emitter code(memory_.writable() + used_);
   BlockWriter writer(block, treatments_, common_, cpu_.code->space() == cpu_.tlb.global_context(),
                      memory_.writable(), code, sites_, faults_, shared_);
-  block.code = executable(writer.write());
+  block.code = executable(writer.write(island_));
+  island_ = writer.island();
   block.way_in = writer.way_in();
   const std::size_t before = used_;
   used_ = static_cast<std::size_t>(code.at() - memory_.writable());
@@ -135,7 +136,7 @@ void Translator::add_jump(const Block& block) {
     if (!cpu_.code->may_cache(second)) return;
     jumps_.note(second);
   }
-  jumps_.add(cpu_.rip, context_, block.code - BlockWriter::kPrologueBytes);
+  jumps_.add(cpu_.rip, context_, block.code);
 }
 
 BlockRunner::Ran Translator::enter(const Block& block) {
@@ -170,9 +171,10 @@ void Translator::link(Block& target) {
   Site& site = sites_[exit_];
   const u32 number = std::exchange(exit_, 0);
   const Block& source = *site.block;
-  if (site.resume == 0 || source.mode.key() != target.mode.key()) return;
+  if (site.kind != Site::Kind::kLinkable || source.mode.key() != target.mode.key()) return;
   if (!is_inside_page(site.target)) return link_guarded(number, target);
   if (align_down(source.gpa, kPageSize) + static_cast<u64>(site.target) != target.gpa) return;
+  if (site.is_way_out()) memory_.writable()[site.resume - 1] = Emitter::kJmp;
   set_jump(site, memory_.executable() + target.way_in);
   site.next = std::exchange(target.incoming, number);
 }
@@ -211,6 +213,14 @@ const u8* Translator::jump(const Site& site) const {
   return memory_.executable() + site.resume + 4 + distance;
 }
 
+void Translator::unlink(const Site& site) {
+  if (!is_inside_page(site.target)) return set_guard(site, kClosedGuard);
+  if (!site.is_way_out())
+    return set_jump(site, memory_.executable() + site.resume + 4 + site.unlinked);
+  memory_.writable()[site.resume - 1] = Emitter::kCall;
+  set_jump(site, executable(common_.exit));
+}
+
 void Translator::set_jump(const Site& site, const u8* target) {
   const u8* const behind = memory_.executable() + site.resume + 4;
   const auto distance = static_cast<i32>(target - behind);
@@ -226,11 +236,9 @@ void Translator::retired(Block& block) {
 
 // Forgets the block's translation.
 void Translator::undo(Block& block) {
-  for (u32 number = std::exchange(block.incoming, 0); number; number = sites_[number].next) {
-    const Site& site = sites_[number];
-    is_inside_page(site.target) ? set_jump(site, unlinked(site)) : set_guard(site, kClosedGuard);
-  }
-  jumps_.forget_code(block.gpa % kPageSize, block.code - BlockWriter::kPrologueBytes);
+  for (u32 number = std::exchange(block.incoming, 0); number; number = sites_[number].next)
+    unlink(sites_[number]);
+  jumps_.forget_code(block.gpa % kPageSize, block.code);
   block.code = nullptr;
 }
 
@@ -245,6 +253,7 @@ void Translator::flush() {
   exit_ = 0;
   if (used_ == first_) return;
   used_ = first_;
+  island_ = nullptr;
   sites_.resize(1);
   faults_.clear();
   shared_.clear();

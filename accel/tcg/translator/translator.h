@@ -56,6 +56,7 @@ class Translator final : public BlockRunner {
   u64 guard(const Site& site) const;
   void set_guard(const Site& site, u64 value);
   const u8* jump(const Site& site) const;
+  void unlink(const Site& site);
   void set_jump(const Site& site, const u8* target);
   void fill_frame(Frame& frame);
   bool renew_shared(Frame& frame, u32 number);
@@ -78,10 +79,6 @@ class Translator final : public BlockRunner {
   void write_load(Emitter& code);
   void write_vectors(Emitter& code, bool save);
 
-  // Where a jump to another block goes while it is not linked.
-  const u8* unlinked(const Site& site) const {
-    return memory_.executable() + site.resume + 4 + site.unlinked;
-  }
   const u8* executable(const u8* writable) const {
     return memory_.executable() + (writable - memory_.writable());
   }
@@ -93,6 +90,7 @@ class Translator final : public BlockRunner {
   Enter enter_ = nullptr;
   std::size_t first_ = 0;  // byte that is not common code
   std::size_t used_ = 0;
+  u8* island_ = nullptr;  // the last one (block_writer.h)
   // Allocated for most runs at once.
   std::vector<Site> sites_;
   PresentMemory code_present_, sites_present_;
