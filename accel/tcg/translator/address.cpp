@@ -75,13 +75,15 @@ void BlockWriter::leave_without_word(u32 site) {
 void BlockWriter::to_island(u8* displacement) {
   if (Emitter::reaches(displacement, island_))
     Emitter::bind8(displacement, island_);
+  else if (waiting_ == to_be_bound_.size())
+    __builtin_trap();
   else
-    to_be_bound_.push_back(displacement);
+    to_be_bound_[waiting_++] = displacement;
 }
 
 // Between two parts of what is written, of which the longest just fits into a JRCXZ's reach.
 void BlockWriter::island_if_needed() {
-  if (to_be_bound_.empty()) return;
+  if (waiting_ == 0) return;
   code_.byte(0xeb);  // JMP over the island
   code_.byte(5);
   to_slow();
@@ -90,8 +92,7 @@ void BlockWriter::island_if_needed() {
 void BlockWriter::to_slow() {
   island_ = code_.at();
   code_.jmp(common_.slow);
-  for (u8* waiting : to_be_bound_) Emitter::bind8(waiting, island_);
-  to_be_bound_.clear();
+  while (waiting_ > 0) Emitter::bind8(to_be_bound_[--waiting_], island_);
 }
 
 // A jump, to be bound, that is taken when it has been often enough: what others ask of this

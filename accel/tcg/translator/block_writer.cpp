@@ -27,11 +27,11 @@ u8* BlockWriter::write(u8* island) {
     const auto first = static_cast<u32>(sites_.size());
     island_if_needed();
     instruction(insn);
-    update_shared(uses_[i], first);
+    if (live_count_ > 0) update_shared(uses_[i], first);
     guest_bytes_ += insn.length;
   }
   if (!ended_) exit_to(offset_ + block_.bytes, block_.insns[block_.count - 1]);
-  if (!to_be_bound_.empty()) to_slow();
+  if (waiting_ > 0) to_slow();
   return entry;
 }
 

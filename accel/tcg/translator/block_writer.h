@@ -100,7 +100,6 @@ class BlockWriter {
   bool rename(const GeneralOperand& operand, unsigned guest, bool has_rex, Plan& plan,
               unsigned& number) const;
   void reach_memory(const Insn& insn, const Recipe& recipe, Plan& plan, u32 site);
-  void write_prefixes(const GuestCode& guest, const Plan& plan);
   void write_opcode(const Recipe& recipe, const GuestCode& guest, const Plan& plan);
   void write_vex(const Recipe& recipe, const GuestCode& guest, const Plan& plan);
   void write_modrm(const Plan& plan);
@@ -228,8 +227,9 @@ class BlockWriter {
   unsigned live_count_ = 0;             // of them
   u8 held_ = kNothingHeld;              // kScratch is this word of Frame::reused
   u32 way_in_ = 0;
-  u8* island_ = nullptr;          // the last one
-  std::vector<u8*> to_be_bound_;  // JRCXZ that wait for the next
+  u8* island_ = nullptr;            // the last one
+  std::array<u8*, 4> to_be_bound_;  // JRCXZ that wait for the next
+  unsigned waiting_ = 0;            // of them
   const u8* guest_bytes_ = nullptr;
   bool vectors_present_ = false;  // for sure, here
   bool x87_present_ = false;

@@ -97,6 +97,12 @@ class Emitter {
     at_ += count;
   }
 
+  // All eight, of which the last are written again by what follows.
+  void write(const FewBytes& bytes) {
+    const u64 value = bytes.value();
+    std::memcpy(at_, &value, sizeof value);
+    at_ += bytes.count();
+  }
   // REX with W as given, and R, X, B from the registers of a ModRM operand; left out if empty.
   void rex(bool wide, unsigned reg, unsigned index, unsigned base, bool always = false) {
     write(FewBytes().rex(wide, reg, index, base, always));
@@ -246,13 +252,6 @@ class Emitter {
   }
 
  private:
-  // All eight, of which the last are written again by what follows.
-  void write(const FewBytes& bytes) {
-    const u64 value = bytes.value();
-    std::memcpy(at_, &value, sizeof value);
-    at_ += bytes.count();
-  }
-
   u8* at_;
 };
 

@@ -107,18 +107,18 @@ void note_stack(MemoryUse& use, const Insn& insn, Treatment treatment, bool code
 
 }  // namespace
 
-MemoryUse memory_use_of(const Insn& insn, const Recipe& recipe, const u8* guest_bytes,
-                        bool code64) {
+void find_memory_use(const Insn& insn, const Recipe& recipe, const u8* guest_bytes, bool code64,
+                     MemoryUse& use) {
   const Treatment treatment = recipe.treatment;
-  MemoryUse use = alone(0, false);
-  if (treatment == Treatment::kInterpret) return use;
+  use = alone(0, false);
+  if (treatment == Treatment::kInterpret) return;
   note_registers(use, insn, recipe, code64);
   note_stack(use, insn, treatment, code64);
   const bool usual = code64 ? insn.address_kind == AddressKind::kSimple : insn.address_width == 2;
   const bool based = insn.segment == kFs || insn.segment == kGs;
   if (!insn.is_memory || treatment == Treatment::kLea || treatment == Treatment::kNothing ||
       !usual || based)
-    return use;
+    return;
   use.bytes = code64 ? 8 : 4;  // of PUSH and of branches
   if (is_as_it_is(treatment)) {
     use.bytes = static_cast<u8>(memory_bytes(insn, recipe, guest_bytes, code64));
@@ -129,7 +129,6 @@ MemoryUse memory_use_of(const Insn& insn, const Recipe& recipe, const u8* guest_
   use.key = {insn.base, insn.index, insn.scale};
   if (insn.index == kNoRegister) use.key.scale = 0;
   use.disp = insn.disp;
-  return use;
 }
 
 }  // namespace kite::tcg

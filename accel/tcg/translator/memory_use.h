@@ -61,6 +61,7 @@ inline MemoryUse alone(unsigned bytes, bool write) {
 // Of the instruction's memory operand, at most. `guest_bytes`: those of the instruction.
 unsigned memory_bytes(const Insn& insn, const Recipe& recipe, const u8* guest_bytes, bool code64);
 
-MemoryUse memory_use_of(const Insn& insn, const Recipe& recipe, const u8* guest_bytes, bool code64);
+void find_memory_use(const Insn& insn, const Recipe& recipe, const u8* guest_bytes, bool code64,
+                     MemoryUse& use);
 
 }  // namespace kite::tcg

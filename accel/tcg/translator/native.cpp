@@ -141,15 +141,6 @@ bool BlockWriter::native(const Insn& insn, const Recipe& recipe) {
   return true;
 }
 
-void BlockWriter::write_prefixes(const GuestCode& guest, const Plan& plan) {
-  if (guest.operand_prefix) code_.byte(0x66);
-  if (guest.rep) code_.byte(guest.rep);
-  if (guest.lock) code_.byte(0xf0);
-  const unsigned index = number(plan.memory.index);
-  code_.rex(guest.wide, plan.reg, plan.is_memory && index != 4 ? index : 0,
-            plan.is_memory ? number(plan.memory.base) : plan.rm, plan.needs_rex);
-}
-
 void BlockWriter::write_modrm(const Plan& plan) {
   if (plan.is_memory)
     code_.modrm(plan.reg, plan.memory);
@@ -160,17 +151,20 @@ void BlockWriter::write_modrm(const Plan& plan) {
 void BlockWriter::write_opcode(const Recipe& recipe, const GuestCode& guest, const Plan& plan) {
   if (guest.vex) return write_vex(recipe, guest, plan);
   const bool by_opcode = recipe.encoding.register_in_opcode;
-  Plan written = plan;
-  if (by_opcode) written.reg = 0;
-  write_prefixes(guest, written);
+  const unsigned index = number(plan.memory.index);
+  FewBytes bytes;
+  if (guest.operand_prefix) bytes.byte(0x66);
+  if (guest.rep) bytes.byte(guest.rep);
+  if (guest.lock) bytes.byte(0xf0);
+  bytes.rex(guest.wide, by_opcode ? 0 : plan.reg, plan.is_memory && index != 4 ? index : 0,
+            plan.is_memory ? number(plan.memory.base) : plan.rm, plan.needs_rex);
   if (recipe.is_short_increment) {
-    code_.byte(0xff);
-    code_.modrm(recipe.encoding.opcode == 0x40 ? 0 : 1, plan.rm);
-    return;
+    bytes.byte(0xff).modrm(recipe.encoding.opcode == 0x40 ? 0 : 1, plan.rm);
+    return code_.write(bytes);
   }
-  if (guest.map) code_.byte(0x0f);
-  if (guest.map > 1) code_.byte(guest.map == 2 ? 0x38 : 0x3a);
-  code_.byte(by_opcode ? (guest.opcode & ~7u) | (plan.rm & 7) : guest.opcode);
+  if (guest.map) bytes.byte(0x0f);
+  if (guest.map > 1) bytes.byte(guest.map == 2 ? 0x38 : 0x3a);
+  code_.write(bytes.byte(by_opcode ? (guest.opcode & ~7u) | (plan.rm & 7) : guest.opcode));
   if (recipe.encoding.has_modrm) write_modrm(plan);
 }
 
@@ -178,11 +172,12 @@ void BlockWriter::write_vex(const Recipe& recipe, const GuestCode& guest, const 
   const unsigned index = number(plan.memory.index);
   const unsigned base = plan.is_memory ? number(plan.memory.base) : plan.rm;
   const bool x = plan.is_memory && index != 4 && index > 7;
-  code_.byte(0xc4);
-  code_.byte((plan.reg > 7 ? 0u : 0x80u) | (x ? 0u : 0x40u) | (base > 7 ? 0u : 0x20u) |
-             guest.vex_map);
-  code_.byte((guest.vex_last & 0x87u) | (~plan.vvvv & 15) << 3);
-  code_.byte(guest.opcode);
+  code_.write(FewBytes()
+                  .byte(0xc4)
+                  .byte((plan.reg > 7 ? 0u : 0x80u) | (x ? 0u : 0x40u) | (base > 7 ? 0u : 0x20u) |
+                        guest.vex_map)
+                  .byte((guest.vex_last & 0x87u) | (~plan.vvvv & 15) << 3)
+                  .byte(guest.opcode));
   if (recipe.encoding.has_modrm) write_modrm(plan);
 }
 

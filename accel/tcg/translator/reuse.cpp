@@ -18,7 +18,7 @@ void BlockWriter::find_uses() {
   const u8* bytes = block_.guest_bytes();
   for (unsigned i = 0; i < block_.count; ++i) {
     const Insn& insn = block_.insns[i];
-    uses_[i] = memory_use_of(insn, treatments_.recipe(insn), bytes, code64_);
+    find_memory_use(insn, treatments_.recipe(insn), bytes, code64_, uses_[i]);
     bytes += insn.length;
   }
 }
@@ -104,7 +104,6 @@ void BlockWriter::end_shared(u32& live) {
 // Behind an instruction whose sites are those from `first` on: of some nothing is known any more,
 // and others lie at another distance from their register.
 void BlockWriter::update_shared(const MemoryUse& behind, u32 first) {
-  if (live_count_ == 0) return;
   for (u32& live : live_) {
     if (live == kNoShared) continue;
     if (behind.changes(shared_[live].key)) {
