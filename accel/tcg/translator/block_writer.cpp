@@ -7,7 +7,7 @@ namespace kite::tcg {
 namespace {
 
 // From a block's entry back to an island that serves its beginning.
-constexpr i64 kNear = 24;
+constexpr i64 kNear = 32;
 
 }  // namespace
 
@@ -30,7 +30,10 @@ u8* BlockWriter::write(u8* island) {
     if (live_count_ > 0) update_shared(uses_[i], first);
     guest_bytes_ += insn.length;
   }
-  if (!ended_) exit_to(offset_ + block_.bytes, block_.insns[block_.count - 1]);
+  if (!ended_) {
+    island_if_needed();
+    exit_to(offset_ + block_.bytes, block_.insns[block_.count - 1]);
+  }
   if (waiting_ > 0) to_slow();
   return entry;
 }

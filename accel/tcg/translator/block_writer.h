@@ -34,7 +34,7 @@ struct CommonCode {
   const u8* exit = nullptr;          // with the number of the site behind a CALL
   const u8* load_vectors = nullptr;  // a subroutine
   const u8* faulted = nullptr;       // with the number of the site in Translator::faulted_
-  const u8* stop = nullptr;          // in the JumpTable: ends the run at Frame::target
+  const u8* stop = nullptr;          // in the JumpTable: ends the run there
   TableKind tables = TableKind::kFlat;
 };
 

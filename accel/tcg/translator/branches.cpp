@@ -78,14 +78,12 @@ void BlockWriter::jump_if_guarded(i32 target, u32 site) {
 void BlockWriter::exit_by_table(i32 target, u32 site) {
   code_.mov(kAddress, KITE_FRAME(page));
   lea_sized(kAddress, {kAddress, Host::kRsp, 0, target});
-  code_.mov(KITE_FRAME(target), kAddress);
-  island_if_needed();
   find_indirect(site);
   jump_to_found();
 }
 
-// Of Frame::target, which kAddress also holds: kValue becomes its entry of the JumpTable. Leaves at
-// `site` if it has none.
+// Of the address in kAddress: kValue becomes its entry of the JumpTable. Leaves at `site` if it has
+// none.
 void BlockWriter::find_indirect(u32 site) {
   code_.movzx16(kScratch, kAddress);
   static_assert(sizeof(JumpTable::Entry) == 3 * 8);
@@ -153,12 +151,11 @@ bool BlockWriter::call(const Insn& insn) {
   ended_ = true;
   const u32 here = site(insn, Site::Kind::kInstruction);
   push_return_address(insn, here);
-  island_if_needed();
   exit_to(offset_ + insn.next_offset + insn.imm, insn);
   return true;
 }
 
-// The target into kAddress and Frame::target.
+// The target into kAddress.
 void BlockWriter::branch_target(const Insn& insn, u32 site) {
   if (insn.is_memory) {
     const HostOperand place = reach_pointer(insn, site);
@@ -167,7 +164,6 @@ void BlockWriter::branch_target(const Insn& insn, u32 site) {
   } else {
     load_guest(kAddress, insn.rm / 8u);
   }
-  code_.mov(KITE_FRAME(target), kAddress);
 }
 
 // Of JMP and CALL through a register or memory: up to find_indirect(). Until then nothing has
@@ -179,7 +175,6 @@ std::optional<u32> BlockWriter::find_target(const Insn& insn) {
   poll(here);
   island_if_needed();
   branch_target(insn, here);
-  island_if_needed();
   find_indirect(here);
   return here;
 }
@@ -195,9 +190,7 @@ bool BlockWriter::call_indirect(const Insn& insn) {
   const std::optional<u32> here = find_target(insn);
   if (!here) return false;
   code_.mov(KITE_FRAME(pushed), kValue);
-  island_if_needed();
   push_return_address(insn, *here);
-  island_if_needed();
   code_.mov(kValue, KITE_FRAME(pushed));
   jump_to_found();
   return true;
@@ -212,8 +205,6 @@ bool BlockWriter::return_(const Insn& insn) {
   const HostOperand top = reach_stack(insn, 0, here);
   may_fault(here);
   mov_sized(kAddress, top);
-  code_.mov(KITE_FRAME(target), kAddress);
-  island_if_needed();
   find_indirect(here);
   const i32 dropped = insn.opcode == 0xc2 ? static_cast<u16>(insn.imm) : 0;
   move_stack(static_cast<i32>(stack_bytes()) + dropped);

@@ -134,6 +134,7 @@ void Translator::write_common_code() {
   code.jmp(common_.slow);
 
   common_.stop = code.at();
+  code.mov(KITE_FRAME(target), kValue);
   code.mov32(kValue, 0);
   code.jmp(common_.slow);
 

@@ -20,6 +20,8 @@ class JumpTable {
     u64 tag = 0;
     const u8* code = nullptr;
     u64 page = 0;  // linear address of the target's, for Frame::page
+
+    u64 linear(u64 context) const { return 0 - (tag + context); }
   };
 
   JumpTable();

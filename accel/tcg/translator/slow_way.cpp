@@ -101,9 +101,8 @@ const u8* Translator::slow(Translator* self, Frame* frame, u32 site) {
 }
 
 // By the JumpTable's entry of run_alone().
-void Translator::stop(Frame& frame) {
-  cpu_.rip = frame.target;
-  if (!cpu_.code64()) cpu_.rip &= 0xffffffff;
+void Translator::stop(const Frame& frame) {
+  cpu_.rip = reinterpret_cast<const JumpTable::Entry*>(frame.target)->linear(frame.context);
   ran_ = {&alone_->insns[alone_->count - 1], Flow::kLeave, false};
 }
 

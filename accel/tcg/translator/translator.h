@@ -70,7 +70,7 @@ class Translator final : public BlockRunner {
   bool can_go_on(const Block& block) const;
   void count_declined(const Insn& insn);
   void refuse_target(const Insn& branch);
-  void stop(Frame& frame);
+  void stop(const Frame& frame);
   void find_context();
   Ran enter(const Block& block);
 
