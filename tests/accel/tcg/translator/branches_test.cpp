@@ -78,6 +78,20 @@ TEST_F(TranslatedBranches, ACallThroughRspAndAPushOfRspTakeTheOldOne) {
   EXPECT_EQ(get64(kStack - 16), kStack);
 }
 
+TEST_F(TranslatedBranches, ABlockKnowsByWhichOfItsPagesItWasReached) {
+  map_small(0x70000, kOther | 7);
+  map_small(0x71000, kOther | 7);
+  space_.write(kOther, Bytes{0x48, 0x8d, 0x05, 0, 0, 0, 0, 0xc3});  // lea rax, [rip]; ret
+  gpr(kRbx) = 0x70000;
+  gpr(kRdi) = 0x71000;
+  gpr(kRcx) = 3;
+  const X86State after = run({0xff, 0xd3, 0x48, 0x89, 0xc6,  // call rbx; mov rsi, rax
+                              0xff, 0xd7, 0x49, 0x89, 0xc0,  // call rdi; mov r8, rax
+                              0xff, 0xc9, 0x75, 0xf2});      // dec ecx; jnz -14
+  EXPECT_EQ(after.gpr[kRsi], 0x70007u);
+  EXPECT_EQ(after.gpr[kR8], 0x71007u);
+}
+
 TEST_F(TranslatedBranches, CodeWhosePageMovesIsNotFoundAgainBehindInvlpg) {
   constexpr u64 kPage = 0x70000;
   map_small(kPage, kOther | 7);

@@ -27,6 +27,27 @@ TEST_F(TranslatedMemory, ALoopThatRewritesItselfRunsWhatItWrote) {
   EXPECT_EQ(after.gpr[kRax], 1u + 2 + 3 + 4 + 5);
 }
 
+// As above, but another block jumps to the one that changes, and was linked to it.
+TEST_F(TranslatedMemory, AJumpGoesToWhatItsTargetHasBecome) {
+  gpr(kRcx) = 5;
+  const X86State after = run({0xeb, 0x00,                                // jmp $ + 2
+                              0x83, 0xc0, 0x01,                          // add eax, 1
+                              0x80, 0x05, 0xf8, 0xff, 0xff, 0xff, 0x01,  // add byte [rip - 8], 1
+                              0xff, 0xc9,                                // dec ecx
+                              0x75, 0xf0});                              // jnz -16
+  EXPECT_EQ(after.gpr[kRax], 1u + 2 + 3 + 4 + 5);
+}
+
+TEST_F(TranslatedMemory, ABranchGoesToWhatItsTargetHasBecomeTakenOrNot) {
+  gpr(kRcx) = 5;
+  const X86State after = run({0xf6, 0xc1, 0x01, 0x75, 0x00,              // test cl, 1; jnz $ + 2
+                              0x83, 0xc0, 0x01,                          // add eax, 1
+                              0x80, 0x05, 0xf8, 0xff, 0xff, 0xff, 0x01,  // add byte [rip - 8], 1
+                              0xff, 0xc9,                                // dec ecx
+                              0x75, 0xed});                              // jnz -19
+  EXPECT_EQ(after.gpr[kRax], 1u + 2 + 3 + 4 + 5);
+}
+
 TEST_F(TranslatedMemory, AnotherProcessorsStoreReachesALoopThatRuns) {
   vcpu_.reset();
   accelerator_.reset();
