@@ -35,6 +35,7 @@ inline constexpr unsigned kReusedWords = 5;
 // A word that leads any linear address to one that is not canonical, so that its use is a fault.
 inline constexpr u64 kNoWord = u64{1} << 63;
 
+// What translated code reaches most comes first: displacements below 128 are a byte.
 struct Frame {
   u32 polls = 0;              // until the next look around: decremented by each poll
   u32 vectors_absent = 1;     // the vector registers are in Cpu::fpu
@@ -44,18 +45,18 @@ struct Frame {
   u64 context = 0;            // of the JumpTable's tags
   u64 fs_base = 0, gs_base = 0;
   std::array<u64, kSpilledGuests.size()> spilled = {};
+  std::array<u64, kReusedWords> reused = {};  // SharedCheck
   u64 target = 0;           // where to go on; or the JumpTable::Entry by which the run ends
   u64 pushed = 0;           // a value on its way from memory to memory
   u64* gpr = nullptr;       // Cpu::gpr
   FpuState* fpu = nullptr;  // Cpu::fpu
   Translator* self = nullptr;
-  u8* read_table = nullptr;                   // for kReadTable
-  u32* faulted = nullptr;                     // Translator::faulted_
-  u16 flags = 0;                              // AX as Emitter::flags_to_ax() leaves it
-  u32 mxcsr = 0x1f80;                         // the host's, for C++
-  std::array<u64, kReusedWords> reused = {};  // SharedCheck
-  u64 scratch = 0;                            // for kScratch, where code goes on
-  u32 x87_absent = 1;                         // the x87 registers are in Cpu::fpu
+  u8* read_table = nullptr;  // for kReadTable
+  u32* faulted = nullptr;    // Translator::faulted_
+  u16 flags = 0;             // AX as Emitter::flags_to_ax() leaves it
+  u32 mxcsr = 0x1f80;        // the host's, for C++
+  u64 scratch = 0;           // for kScratch, where code goes on
+  u32 x87_absent = 1;        // the x87 registers are in Cpu::fpu
   // What the last x87 instruction since they came was, and its last operand in memory (x87.cpp).
   static constexpr u64 kNothingNoted = ~u64{0};
   static constexpr u32 kNoOperand = ~u32{0};
