@@ -7,8 +7,9 @@
 //
 // While the guest runs. Vcpu::run comes back at a deadline, but an engine may have to look at the
 // host's clock for that again and again. So the deadline is never further than kPatience away: a
-// guest that has not halted by then is busy, and from there on the machine's clock keeps the time
-// ("alarm") and kicks the vCPU. Timers run at the latest when run() has come back.
+// guest that has not halted by then is *busy*, and from there on, until it does halt, the machine's
+// clock keeps the time ("alarm") and kicks the vCPU. Timers run at the latest when run() has come
+// back.
 //
 // Timers are armed on the vCPU's thread, or while it is parked; disarmed on any.
 #pragma once
@@ -39,13 +40,15 @@ class VcpuClock final : public Clock {
 
  private:
   void rearmed();
+  void set_alarm(Nanos deadline);
 
   Clock& machine_;
   const std::function<void()> kick_;
   // The vCPU's thread's, and whose who has parked it.
   Nanos next_look_ = 0;      // run() comes back by then; 0: it is not being run
   Nanos alarm_at_ = kNever;  // alarm_ is armed for then, or has rung
-  Timer alarm_;              // of the machine's clock
+  bool busy_ = false;
+  Timer alarm_;  // of the machine's clock
 };
 
 }  // namespace kite

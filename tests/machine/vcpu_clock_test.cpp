@@ -38,8 +38,8 @@ TEST_F(VcpuClockTest, OneThatRunsOnIsKickedByTheMachinesClockInTime) {
   const Nanos look = clock.enter();
   machine.advance(look);
   clock.leave(Exit::Kind::kDeadline);
-  EXPECT_EQ(machine.next_deadline(), kSecond);
   EXPECT_EQ(clock.enter(), kNever);
+  EXPECT_EQ(machine.next_deadline(), kSecond);
   machine.advance(kSecond - look);
   EXPECT_EQ(kicks, 1);
   clock.leave(Exit::Kind::kKicked);
@@ -56,15 +56,35 @@ TEST_F(VcpuClockTest, ANearDeadlineIsThatOfTheRun) {
   EXPECT_EQ(clock.enter(), kNever);
 }
 
-TEST_F(VcpuClockTest, ADeadlineBehindTheAlarmsKicksNobody) {
+TEST_F(VcpuClockTest, ABusyGuestsTimersAreTheMachinesClocksFromTheStart) {
   timer.arm(kSecond);
   machine.advance(clock.enter());
   clock.leave(Exit::Kind::kDeadline);
   clock.enter();
   timer.arm(2 * kSecond);
+  EXPECT_EQ(machine.next_deadline(), kSecond);
+  timer.arm(kSecond / 2);
+  EXPECT_EQ(machine.next_deadline(), kSecond / 2);
   EXPECT_EQ(kicks, 0);
+  machine.advance(kSecond / 2);
+  EXPECT_EQ(kicks, 1);
+  clock.leave(Exit::Kind::kKicked);
+  EXPECT_EQ(expiries, 1);
+  timer.arm(3 * kSecond);
+  EXPECT_EQ(clock.enter(), kNever);
+  EXPECT_EQ(machine.next_deadline(), 3 * kSecond);
+}
+
+TEST_F(VcpuClockTest, AGuestThatHasHaltedIsNotBusyAnyMore) {
+  timer.arm(kSecond);
+  machine.advance(clock.enter());
+  clock.leave(Exit::Kind::kDeadline);
+  clock.enter();
+  clock.leave(Exit::Kind::kHalted);
+  clock.enter();
   timer.arm(kSecond / 2);
   EXPECT_EQ(kicks, 1);
+  EXPECT_EQ(machine.next_deadline(), kSecond);
 }
 
 TEST_F(VcpuClockTest, ATimerArmedWhileTheVcpuIsParkedKicksNobody) {
