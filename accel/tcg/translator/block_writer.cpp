@@ -7,7 +7,7 @@ namespace kite::tcg {
 namespace {
 
 // From a block's entry back to an island that serves its beginning.
-constexpr i64 kNear = 32;
+constexpr i64 kNear = 24;
 
 }  // namespace
 
@@ -19,6 +19,7 @@ u8* BlockWriter::write(u8* island) {
   // Which page is the second is another question in each address space.
   const u32 crossing = place();
   if (block_.second_page) exit_by_table(offset_, site(block_.insns[0], Site::Kind::kExit, offset_));
+  prologue();
   u8* const entry = code_.at();
   way_in_ = block_.second_page ? crossing : place();
   guest_bytes_ = block_.guest_bytes();
@@ -36,6 +37,17 @@ u8* BlockWriter::write(u8* island) {
   }
   if (waiting_ > 0) to_slow();
   return entry;
+}
+
+// Of fixed length, so that the entry behind it tells where it is.
+void BlockWriter::prologue() {
+  u8* const at = code_.at();
+  code_.lea(kAddress, {kAddress, Host::kRsp, 0, -offset_ - 0x1000});
+  // A displacement of four bytes, whatever its value: -offset - 1000h always needs them.
+  const i32 displacement = -offset_;
+  std::memcpy(code_.at() - 4, &displacement, 4);
+  code_.mov(KITE_FRAME(page), kAddress);
+  if (static_cast<std::size_t>(code_.at() - at) != kPrologueBytes) __builtin_trap();
 }
 
 u32 BlockWriter::site(const Insn& insn, Site::Kind kind, i32 target) {

@@ -60,14 +60,17 @@ class BlockWriter {
         code64_(block.mode.code_width == 3),
         offset_(static_cast<i32>(block.gpa % kPageSize)) {}
 
-  // The block's entry, in the writable view: Frame::page is its page there. `island`: the last one
-  // in the code ahead, or null.
+  // The block's entry, in the writable view, for who knows that Frame::page is right;
+  // kPrologueBytes ahead of it is the one for who has the linear address in kAddress. `island`: the
+  // last one in the code ahead, or null.
   u8* write(u8* island);
   u8* island() const { return island_; }
+  static constexpr std::size_t kPrologueBytes = 7 + 5;
   // Where jumps from the same page go, from the start of the code memory. After write().
   u32 way_in() const { return way_in_; }
 
  private:
+  void prologue();
   void instruction(const Insn& insn);
   bool treated(const Insn& insn, const Recipe& recipe);
   void interpret(const Insn& insn);

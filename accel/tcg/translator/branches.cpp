@@ -78,16 +78,17 @@ void BlockWriter::jump_if_guarded(i32 target, u32 site) {
 void BlockWriter::exit_by_table(i32 target, u32 site) {
   code_.mov(kAddress, KITE_FRAME(page));
   lea_sized(kAddress, {kAddress, Host::kRsp, 0, target});
+  code_.mov(KITE_FRAME(target), kAddress);
   find_indirect(site);
   jump_to_found();
 }
 
-// Of the address in kAddress: kValue becomes its entry of the JumpTable. Leaves at `site` if it has
-// none.
+// Of Frame::target, which kAddress also holds: kValue becomes its entry of the JumpTable. Leaves at
+// `site` if it has none.
 void BlockWriter::find_indirect(u32 site) {
   code_.movzx16(kScratch, kAddress);
-  static_assert(sizeof(JumpTable::Entry) == 3 * 8);
-  code_.lea32(kScratch, {kScratch, kScratch, 1});
+  static_assert(sizeof(JumpTable::Entry) == 2 * 8);
+  code_.lea32(kScratch, {kScratch, kScratch});
   code_.mov(kValue, KITE_FRAME(jumps));
   code_.lea(kValue, {kValue, kScratch, 3});
   code_.mov(kScratch, KITE_FRAME(context));
@@ -101,8 +102,7 @@ void BlockWriter::find_indirect(u32 site) {
 }
 
 void BlockWriter::jump_to_found() {
-  code_.mov(kAddress, {kValue, Host::kRsp, 0, static_cast<i32>(offsetof(JumpTable::Entry, page))});
-  code_.mov(KITE_FRAME(page), kAddress);
+  code_.mov(kAddress, KITE_FRAME(target));
   code_.jmp({kValue, Host::kRsp, 0, static_cast<i32>(offsetof(JumpTable::Entry, code))});
 }
 
@@ -155,7 +155,7 @@ bool BlockWriter::call(const Insn& insn) {
   return true;
 }
 
-// The target into kAddress.
+// The target into kAddress and Frame::target.
 void BlockWriter::branch_target(const Insn& insn, u32 site) {
   if (insn.is_memory) {
     const HostOperand place = reach_pointer(insn, site);
@@ -164,6 +164,7 @@ void BlockWriter::branch_target(const Insn& insn, u32 site) {
   } else {
     load_guest(kAddress, insn.rm / 8u);
   }
+  code_.mov(KITE_FRAME(target), kAddress);
 }
 
 // Of JMP and CALL through a register or memory: up to find_indirect(). Until then nothing has
@@ -205,6 +206,7 @@ bool BlockWriter::return_(const Insn& insn) {
   const HostOperand top = reach_stack(insn, 0, here);
   may_fault(here);
   mov_sized(kAddress, top);
+  code_.mov(KITE_FRAME(target), kAddress);
   find_indirect(here);
   const i32 dropped = insn.opcode == 0xc2 ? static_cast<u16>(insn.imm) : 0;
   move_stack(static_cast<i32>(stack_bytes()) + dropped);

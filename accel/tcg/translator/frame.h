@@ -45,11 +45,11 @@ struct Frame {
   u64 context = 0;            // of the JumpTable's tags
   u64 fs_base = 0, gs_base = 0;
   std::array<u64, kSpilledGuests.size()> spilled = {};
+  u64 target = 0;  // of an indirect branch; where to go on; or the JumpTable::Entry that ends a run
   std::array<u64, kReusedWords> reused = {};  // SharedCheck
-  u64 target = 0;           // where to go on; or the JumpTable::Entry by which the run ends
-  u64 pushed = 0;           // a value on its way from memory to memory
-  u64* gpr = nullptr;       // Cpu::gpr
-  FpuState* fpu = nullptr;  // Cpu::fpu
+  u64 pushed = 0;                             // a value on its way from memory to memory
+  u64* gpr = nullptr;                         // Cpu::gpr
+  FpuState* fpu = nullptr;                    // Cpu::fpu
   Translator* self = nullptr;
   u8* read_table = nullptr;  // for kReadTable
   u32* faulted = nullptr;    // Translator::faulted_

@@ -24,7 +24,7 @@ JumpTable::JumpTable() : entries_(kEntries), noted_(65536) {
 }
 
 void JumpTable::add(u64 linear, u64 context, const u8* code) {
-  entries_[linear % kEntries] = {0 - (linear + context), code, align_down(linear, kPageSize)};
+  entries_[linear % kEntries] = {0 - (linear + context), code};
   note(linear);
 }
 

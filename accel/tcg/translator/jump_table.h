@@ -18,8 +18,7 @@ class JumpTable {
  public:
   struct Entry {
     u64 tag = 0;
-    const u8* code = nullptr;
-    u64 page = 0;  // linear address of the target's, for Frame::page
+    const u8* code = nullptr;  // where the target's linear address is expected in kAddress
 
     u64 linear(u64 context) const { return 0 - (tag + context); }
   };

@@ -136,7 +136,7 @@ void Translator::add_jump(const Block& block) {
     if (!cpu_.code->may_cache(second)) return;
     jumps_.note(second);
   }
-  jumps_.add(cpu_.rip, context_, block.code);
+  jumps_.add(cpu_.rip, context_, block.code - BlockWriter::kPrologueBytes);
 }
 
 BlockRunner::Ran Translator::enter(const Block& block) {
@@ -238,7 +238,7 @@ void Translator::retired(Block& block) {
 void Translator::undo(Block& block) {
   for (u32 number = std::exchange(block.incoming, 0); number; number = sites_[number].next)
     unlink(sites_[number]);
-  jumps_.forget_code(block.gpa % kPageSize, block.code);
+  jumps_.forget_code(block.gpa % kPageSize, block.code - BlockWriter::kPrologueBytes);
   block.code = nullptr;
 }
 

@@ -23,13 +23,12 @@ TEST(JumpTable, FindsAnAddressInTheContextItWasAddedFor) {
   EXPECT_EQ(found(table, kLinear + 0x10000, context), nullptr);
 }
 
-TEST(JumpTable, KnowsTheAddressOfAnEntryAndItsPage) {
+TEST(JumpTable, KnowsTheAddressOfAnEntry) {
   JumpTable table;
   const u64 context = table.context(1, 2);
   table.add(kLinear, context, kCode);
   const JumpTable::Entry& entry = table.entries()[kLinear & 0xffff];
   EXPECT_EQ(entry.linear(context), kLinear);
-  EXPECT_EQ(entry.page, kLinear - 0x234);
 }
 
 TEST(JumpTable, AddressSpacesAndModesAreContextsOfTheirOwn) {
