@@ -13,7 +13,7 @@ u64 granules_of(unsigned offset, unsigned size) {
   return bits(~u64{0}, 63, first) << first & (last == 63 ? ~u64{0} : bit(last + 1) - 1);
 }
 
-unsigned CodeMap::join(std::atomic<u32>& attention, u32 bit) {
+unsigned CodeMap::join(Attention& attention, u32 bit) {
   std::lock_guard lock(mutex_);
   const unsigned number = count_.load(std::memory_order_relaxed);
   assert(number < capacity_ && number < members_.size());

@@ -30,6 +30,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "accel/tcg/attention.h"
 #include "base/types.h"
 
 namespace kite::tcg {
@@ -61,7 +62,7 @@ class CodeMap {
 
   // The number of a new vCPU, whose `attention` gets `bit` set when there is news. At most as many
   // as the constructor was told; before any of them runs.
-  unsigned join(std::atomic<u32>& attention, u32 bit);
+  unsigned join(Attention& attention, u32 bit);
   void depart(unsigned vcpu);
   bool shared() const { return count_.load(std::memory_order_relaxed) > 1; }
 
@@ -91,7 +92,7 @@ class CodeMap {
   static constexpr std::size_t kMostStale = 256;
 
   struct Member {
-    std::atomic<u32>* attention = nullptr;
+    Attention* attention = nullptr;
     u32 bit = 0;
     std::atomic<u64> seen{kOutside};  // the last sequence acknowledged
     u64 processed = 0;                // the same, also while outside

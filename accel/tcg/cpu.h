@@ -6,6 +6,7 @@
 #include <span>
 
 #include "accel/accelerator.h"
+#include "accel/tcg/attention.h"
 #include "accel/tcg/event.h"
 #include "accel/tcg/flags.h"
 #include "accel/tcg/insn.h"
@@ -374,7 +375,7 @@ struct Cpu {
   std::unique_ptr<CodeCache> code;
   Lockstep* lockstep = nullptr;  // is told of all stores; then the TLB permits none
 
-  std::atomic<u32> attention{0};
+  Attention attention;
   std::atomic<u32> sipi_vector{0};
   bool interrupt_shadow = false;  // STI, MOV SS: the next instruction runs before an interrupt
   bool debug_shadow = false;      // MOV SS: nor is a debug trap taken before it

@@ -1,5 +1,4 @@
-// What interrupts the flow of instructions: exceptions, task switches, and what a processor is to
-// look at between two blocks.
+// What interrupts the flow of instructions: exceptions and task switches.
 #pragma once
 
 #include "accel/x86/state.h"
@@ -34,22 +33,6 @@ struct NewStack {
   u64 rsp = 0;
   u8 level = 0;        // CPL that will use it
   bool is_64 = false;  // of 64-bit code: flat
-};
-
-// Reasons to look up from guest code at the next block (Cpu::attention).
-enum Attention : u32 {
-  kAttendKick = 1,       // run() is to return
-  kAttendInterrupt = 2,  // the interrupt port may have something
-  kAttendNmi = 4,
-  kAttendInit = 8,
-  kAttendSipi = 16,
-  kAttendTrap =
-      32,  // the guest's own doing: TF, interrupt shadow, breakpoints: blocks of one instruction
-  kAttendHalt = 64,       // HLT was executed
-  kAttendShutdown = 128,  // triple fault
-  kAttendMemory = 256,    // the memory map has changed
-  kAttendCode = 512,      // CodeMap has news
-  kAttendGate = 1024,     // another processor wants to be alone
 };
 
 }  // namespace kite::tcg

@@ -2,13 +2,13 @@
 
 namespace kite::tcg {
 
-void ExclusiveGate::join(std::atomic<u32>& attention, u32 bit) {
+void ExclusiveGate::join(Attention& attention, u32 bit) {
   std::lock_guard lock(mutex_);
   members_.push_back({&attention, bit});
   count_.store(static_cast<unsigned>(members_.size()), std::memory_order_relaxed);
 }
 
-void ExclusiveGate::depart(std::atomic<u32>& attention) {
+void ExclusiveGate::depart(Attention& attention) {
   std::lock_guard lock(mutex_);
   std::erase_if(members_, [&](const Member& member) { return member.attention == &attention; });
   count_.store(static_cast<unsigned>(members_.size()), std::memory_order_relaxed);

@@ -15,6 +15,7 @@
 #include <mutex>
 #include <vector>
 
+#include "accel/tcg/attention.h"
 #include "base/types.h"
 
 namespace kite::tcg {
@@ -22,8 +23,8 @@ namespace kite::tcg {
 class ExclusiveGate {
  public:
   // `attention` gets `bit` set when the vCPU is wanted at a safe point. Before any vCPU runs.
-  void join(std::atomic<u32>& attention, u32 bit);
-  void depart(std::atomic<u32>& attention);
+  void join(Attention& attention, u32 bit);
+  void depart(Attention& attention);
 
   // A vCPU's run() begins and ends.
   void enter();
@@ -40,7 +41,7 @@ class ExclusiveGate {
   bool alone() const { return count_.load(std::memory_order_relaxed) < 2; }
 
   struct Member {
-    std::atomic<u32>* attention;
+    Attention* attention;
     u32 bit;
   };
   std::atomic<unsigned> count_{0};  // of members

@@ -81,7 +81,7 @@ BlockRunner::Ran Lockstep::run(Block& block) {
   cpu_.gpr[kBlockRip] = cpu_.rip;
   if (stands_alone(block.insns[0])) return ++count_.alone, by_handlers(block.insns);
   // Neither of the two is to be interrupted.
-  const u32 wanted = cpu_.attention.exchange(0);
+  const u32 wanted = cpu_.attention.take();
   const Ran ran = run_twice(block);
   cpu_.attention |= wanted;
   return ran;

@@ -72,6 +72,7 @@ Result<Exit> TcgVcpu::run(Nanos deadline) {
 Exit TcgVcpu::run_blocks(Nanos deadline) {
   constexpr unsigned kBlocksPerClockLook = 1024;
   unsigned blocks = 0;
+  cpu_.attention.count(deadline != kNever);
   if (cpu_.halted) cpu_.attention |= kAttendHalt;
   tracing_ = trace::enabled(trace::Category::kCpu);
   careful_ = tracing_ || lockstep_;

@@ -95,19 +95,11 @@ void BlockWriter::to_slow() {
   while (waiting_ > 0) Emitter::bind8(to_be_bound_[--waiting_], island_);
 }
 
-// A jump, to be bound, that is taken when it has been often enough: what others ask of this
-// processor is to be found then.
-u8* BlockWriter::count_down() {
+// kScratch becomes the word that is 0 when polls are to count.
+void BlockWriter::load_calm() {
   held_ = kNothingHeld;
-  code_.mov32(kScratch, KITE_FRAME(polls));
-  code_.lea32(kScratch, {kScratch, Host::kRsp, 0, -1});
-  code_.mov32(KITE_FRAME(polls), kScratch);
-  return code_.jrcxz();
-}
-
-void BlockWriter::poll(u32 site) {
-  code_.mov32(kValue, site);
-  to_island(count_down());
+  code_.mov(kScratch, KITE_FRAME(calm));
+  code_.mov(kScratch, HostOperand{kScratch});
 }
 
 }  // namespace kite::tcg

@@ -33,10 +33,17 @@ struct CommonCode {
   const u8* slow = nullptr;          // with the number of the site in kValue
   const u8* exit = nullptr;          // with the number of the site behind a CALL
   const u8* load_vectors = nullptr;  // a subroutine
+  const u8* retry = nullptr;         // a subroutine, of find_indirect()
   const u8* faulted = nullptr;       // with the number of the site in Translator::faulted_
   const u8* stop = nullptr;          // in the JumpTable: ends the run there
   TableKind tables = TableKind::kFlat;
 };
+
+// Also of common code. kScratch becomes 0 when Frame::polls, at `polls`, does.
+void count_down(Emitter& code, const HostOperand& polls);
+// From the context in kScratch and the linear address in kAddress: kValue becomes where the
+// JumpTable, whose address is at `jumps`, would have its entry; kScratch 0 if it is that.
+void look_up_jump(Emitter& code, const HostOperand& jumps);
 
 class BlockWriter {
  public:
@@ -125,8 +132,7 @@ class BlockWriter {
   void to_island(u8* displacement);
   void island_if_needed();
   void to_slow();
-  u8* count_down();
-  void poll(u32 site);
+  void load_calm();
 
   // lookup.cpp
   // kScratch becomes what leads from `linear` to the host's memory, for all that lies from `low` up
@@ -188,6 +194,7 @@ class BlockWriter {
   void linkable(u32 site);
   void unlinked_here(u32 site);
   void exit_to(i32 target, const Insn& insn);
+  void way_back(u32 site);
   void jump_if_guarded(i32 target, u32 site);
   void exit_by_table(i32 target, u32 site);
   void find_indirect(u32 site);

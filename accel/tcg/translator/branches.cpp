@@ -12,6 +12,23 @@ void BlockWriter::way_out(u32 site) {
   code_.put(site);
 }
 
+void count_down(Emitter& code, const HostOperand& polls) {
+  code.mov(kScratch, polls);
+  code.lea(kScratch, {kScratch, Host::kRsp, 0, -1});
+  code.mov(polls, kScratch);
+}
+
+void look_up_jump(Emitter& code, const HostOperand& jumps) {
+  code.lea(kAddress, {kAddress, kScratch});
+  code.movzx16(kScratch, kAddress);
+  static_assert(sizeof(JumpTable::Entry) == 2 * 8);
+  code.lea32(kScratch, {kScratch, kScratch});
+  code.mov(kValue, jumps);
+  code.lea(kValue, {kValue, kScratch, 3});
+  code.mov(kScratch, {kValue, Host::kRsp, 0, static_cast<i32>(offsetof(JumpTable::Entry, tag))});
+  code.lea(kScratch, {kScratch, kAddress});
+}
+
 // The displacement of a jump to the block that `site` exits to. unlinked_here() follows.
 void BlockWriter::linkable(u32 site) {
   sites_[site].kind = Site::Kind::kLinkable;
@@ -29,18 +46,14 @@ void BlockWriter::unlinked_here(u32 site) {
   way_out(site);
 }
 
-// Goes on at `target`, from the start of the page. A way back looks up now and then.
+// Goes on at `target`, from the start of the page.
 void BlockWriter::exit_to(i32 target, const Insn& insn) {
   const u32 here = site(insn, Site::Kind::kExit, target);
   if (!is_inside_page(target)) {
-    if (target <= offset_) poll(here);
     jump_if_guarded(target, here);
     one_context_ ? way_out(here) : exit_by_table(target, here);
   } else if (target <= offset_) {
-    u8* const looks_up = count_down();
-    code_.byte(Emitter::kJmp);
-    linkable(here);
-    Emitter::bind8(looks_up, code_.at());
+    way_back(here);
     unlinked_here(here);
   } else {
     sites_[here].kind = Site::Kind::kLinkable;
@@ -50,11 +63,32 @@ void BlockWriter::exit_to(i32 target, const Insn& insn) {
   }
 }
 
+// Into unlinked_here() when it is time to look around.
+void BlockWriter::way_back(u32 site) {
+  load_calm();
+  u8* const counts = code_.jrcxz();
+  u8* const jump = code_.at();
+  code_.byte(Emitter::kJmp);
+  linkable(site);
+  Emitter::bind8(counts, code_.at());
+  count_down(code_, KITE_FRAME(polls));
+  u8* const ends = code_.jrcxz();
+  code_.jmp(jump);
+  Emitter::bind8(ends, code_.at());
+}
+
 // Goes on at a block on another page if this page's linear address and the context are those with
-// which the jump was linked (Translator::link_guarded).
+// which the jump was linked (Translator::link_guarded). A way back polls.
 void BlockWriter::jump_if_guarded(i32 target, u32 site) {
-  held_ = kNothingHeld;
+  const bool polls = target <= offset_;
   island_if_needed();
+  held_ = kNothingHeld;
+  u8* counts = nullptr;
+  if (polls) {
+    load_calm();
+    counts = code_.jrcxz();
+  }
+  const u8* const again = code_.at();
   code_.mov(kAddress, KITE_FRAME(page));
   code_.mov(kScratch, KITE_FRAME(context));
   code_.lea(kScratch, {kScratch, kAddress});
@@ -72,6 +106,14 @@ void BlockWriter::jump_if_guarded(i32 target, u32 site) {
   code_.byte(Emitter::kJmp);
   if (code_.at() - behind_guard != kGuardToJump) __builtin_trap();
   linkable(site);
+  if (polls) {
+    Emitter::bind8(counts, code_.at());
+    count_down(code_, KITE_FRAME(polls));
+    u8* const ends = code_.jrcxz();
+    code_.jmp(again);
+    Emitter::bind8(ends, code_.at());
+    way_out(site);
+  }
   Emitter::bind8(closed, code_.at());
 }
 
@@ -84,21 +126,17 @@ void BlockWriter::exit_by_table(i32 target, u32 site) {
 }
 
 // Of Frame::target, which kAddress also holds: kValue becomes its entry of the JumpTable. Leaves at
-// `site` if it has none.
+// `site` if it has none. Polls: there is no entry with 0 for the context.
 void BlockWriter::find_indirect(u32 site) {
-  code_.movzx16(kScratch, kAddress);
-  static_assert(sizeof(JumpTable::Entry) == 2 * 8);
-  code_.lea32(kScratch, {kScratch, kScratch});
-  code_.mov(kValue, KITE_FRAME(jumps));
-  code_.lea(kValue, {kValue, kScratch, 3});
-  code_.mov(kScratch, KITE_FRAME(context));
-  code_.lea(kAddress, {kAddress, kScratch});
-  code_.mov(kScratch, {kValue, Host::kRsp, 0, static_cast<i32>(offsetof(JumpTable::Entry, tag))});
-  code_.lea(kScratch, {kScratch, kAddress});
+  load_calm();
+  look_up_jump(code_, KITE_FRAME(jumps));
   u8* found = code_.jrcxz();
+  code_.call(common_.retry);
+  u8* found_now = code_.jrcxz();
   code_.mov32(kValue, site);
   to_slow();
   Emitter::bind8(found, code_.at());
+  Emitter::bind8(found_now, code_.at());
 }
 
 void BlockWriter::jump_to_found() {
@@ -173,8 +211,6 @@ std::optional<u32> BlockWriter::find_target(const Insn& insn) {
   if (!has_usual_width(insn) || (insn.is_memory && !can_address(insn))) return std::nullopt;
   ended_ = true;
   const u32 here = site(insn, Site::Kind::kInstruction);
-  poll(here);
-  island_if_needed();
   branch_target(insn, here);
   find_indirect(here);
   return here;
@@ -201,8 +237,6 @@ bool BlockWriter::return_(const Insn& insn) {
   if (!has_usual_width(insn)) return false;
   ended_ = true;
   const u32 here = site(insn, Site::Kind::kInstruction);
-  poll(here);
-  island_if_needed();
   const HostOperand top = reach_stack(insn, 0, here);
   may_fault(here);
   mov_sized(kAddress, top);

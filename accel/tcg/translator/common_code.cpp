@@ -93,12 +93,28 @@ void Translator::write_load(Emitter& code) {
     if (!is_spilled(guest)) code.mov(kHostOf[guest], guest_place(guest));
 }
 
+// A poll of find_indirect() has found 0, or there is no entry: counts, and looks up again.
+void Translator::write_retry(Emitter& code) {
+  count_down(code, behind_return_address(KITE_FRAME(polls)));
+  u8* ends = code.jrcxz();
+  code.mov(kAddress, behind_return_address(KITE_FRAME(target)));
+  code.mov(kScratch, behind_return_address(KITE_FRAME(context)));
+  look_up_jump(code, behind_return_address(KITE_FRAME(jumps)));
+  code.byte(0xc3);
+  Emitter::bind8(ends, code.at());
+  code.mov32(kScratch, 1);  // not found
+  code.byte(0xc3);
+}
+
 void Translator::write_common_code() {
   Emitter code(memory_.writable());
   const u8* const save_vectors = code.at();
   write_vectors(code, true);
   common_.load_vectors = code.at();
   write_vectors(code, false);
+
+  common_.retry = code.at();
+  write_retry(code);
 
   common_.slow = code.at();
   write_save(code);

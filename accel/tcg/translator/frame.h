@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 
 #include "accel/tcg/translator/emitter.h"
@@ -37,12 +38,13 @@ inline constexpr u64 kNoWord = u64{1} << 63;
 
 // What translated code reaches most comes first: displacements below 128 are a byte.
 struct Frame {
-  u32 polls = 0;              // until the next look around: decremented by each poll
+  u64 polls = 0;              // until the next look around: decremented by polls that find 0
   u32 vectors_absent = 1;     // the vector registers are in Cpu::fpu
   u64 page = 0;               // linear address of the page that is being executed
   u8* write_table = nullptr;  // as kReadTable, for stores
   void* jumps = nullptr;      // JumpTable's entries
-  u64 context = 0;            // of the JumpTable's tags
+  const std::atomic<u64>* calm = nullptr;  // Attention::word(): `context`, or 0
+  u64 context = 0;                         // of the JumpTable's tags
   u64 fs_base = 0, gs_base = 0;
   std::array<u64, kSpilledGuests.size()> spilled = {};
   u64 target = 0;  // of an indirect branch; where to go on; or the JumpTable::Entry that ends a run

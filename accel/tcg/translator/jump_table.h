@@ -10,10 +10,11 @@
 
 namespace kite::tcg {
 
-// Looked up by translated code itself (BlockWriter::find_indirect): the entry of the address's low
-// 16 bits, good if address + context + tag is 0. The context is a number that no guest can guess,
-// of its own for each address space, mode and time between two flushes; so nothing is ever cleared
-// for those, and no address that a guest makes up matches the entry of another context.
+// Looked up by translated code itself (BlockWriter::find_indirect): the entry of the low 16 bits of
+// address + context, good if that + tag is 0. The context is a number that no guest can guess, of
+// its own for each address space, mode and time between two flushes; so nothing is ever cleared for
+// those, and no address that a guest makes up matches the entry of another context. It is a number
+// of pages, and not 0: for a context of 0, too, there is no entry.
 class JumpTable {
  public:
   struct Entry {
@@ -42,6 +43,8 @@ class JumpTable {
 
  private:
   static constexpr unsigned kEntries = 1 << 16;
+  // Its tag belongs to a number that is looked up elsewhere.
+  static Entry nothing(std::size_t index) { return {index == 0 ? u64{1} : 0, nullptr}; }
   static unsigned hash(u64 linear) { return static_cast<unsigned>(linear / kPageSize % 65536); }
 
   std::vector<Entry> entries_;

@@ -40,10 +40,10 @@ constexpr bool is_inside_page(i32 target) {
 }
 
 inline constexpr u8 kNothingHeld = 0xff;
-// Of a jump behind a guard: from behind the guard's value to its displacement; and a value that no
-// linear address makes good, since the context is a secret.
+// Of a jump behind a guard: from behind the guard's value to its displacement; and a value that is
+// never good, since pages and contexts are multiples of a page.
 inline constexpr u32 kGuardToJump = 21;
-inline constexpr u64 kClosedGuard = 0;
+inline constexpr u64 kClosedGuard = 1;
 
 // A host instruction that may fault, from the start of the code memory, and its way out.
 struct FaultPlace {

@@ -37,12 +37,22 @@ void Translator::fill_frame(Frame& frame) {
   frame.without_interrupts = cpu_.system_flags & ~u64{rflags::kIf};
 }
 
+// Of those that find 0, before the last one leaves. Where nobody counts, they find it because
+// something is wanted.
+u32 Translator::polls() {
+  if (alone_) return kPolls;
+  if (cpu_.attention.load(std::memory_order_relaxed)) return 1;
+  if (cpu_.attention.counts()) return kPolls;
+  cpu_.attention.settle();
+  return 1;
+}
+
 const u8* Translator::begin(Translator* self, Frame* at, const u8* code) {
   Frame& frame = *new (at) Frame;
-  const bool wanted = self->cpu_.attention.load(std::memory_order_relaxed) && !self->alone_;
-  frame.polls = wanted ? 1 : kPolls;
+  frame.polls = self->polls();
   frame.page = align_down(self->cpu_.rip, kPageSize);
   frame.jumps = self->jumps_.entries();
+  frame.calm = &self->cpu_.attention.word();
   frame.context = self->context_;
   frame.gpr = self->cpu_.gpr.data();
   frame.fpu = &self->cpu_.fpu;
@@ -127,18 +137,13 @@ const u8* Translator::slow_way(Frame& frame, u32 number) {
     if (cpu_.code64() && !cpu_.canonical(cpu_.rip) && site.target != next) refuse_target(*insn);
     return nullptr;
   }
-  if (look_around) {
-    cpu_.rip = cpu_.this_rip(*insn);
-    ran_ = {insn, Flow::kLeave, true};
-    return nullptr;
-  }
   if (site.kind == Site::Kind::kX87 && x87_to_host(cpu_.fpu, frame))
     return memory_.executable() + site.resume;
   if (site.kind != Site::Kind::kInstruction) count_declined(*insn);
   // Perhaps the word of another page, 8 TiB away: the handler is to fill it anew.
   if (std::exchange(faulted_, 0)) cpu_.tlb.current().forget_data();
   Flow flow = insn->handler(cpu_, *insn);
-  if (flow == Flow::kNext && !can_go_on(block)) flow = cpu_.leave(*insn);
+  if (flow == Flow::kNext && (look_around || !can_go_on(block))) flow = cpu_.leave(*insn);
   if (flow == Flow::kNext) {
     fill_frame(frame);
     frame.reused.fill(kNoWord);
@@ -152,7 +157,7 @@ const u8* Translator::slow_way(Frame& frame, u32 number) {
     count_declined(*++insn);
     flow = insn->handler(cpu_, *insn);
   }
-  ran_ = {insn, flow, false};
+  ran_ = {insn, flow, look_around};
   return nullptr;
 }
 

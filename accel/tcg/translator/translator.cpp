@@ -164,6 +164,7 @@ void Translator::find_context() {
   context_space_ = cpu_.code->space();
   context_mode_ = cpu_.mode.key();
   context_ = jumps_.context(context_space_, context_mode_);
+  cpu_.attention.set_calm(context_);
 }
 
 // The last run ended for want of a successor, and `target` is the block that was found.

@@ -67,6 +67,7 @@ class Translator final : public BlockRunner {
   static const u8* begin(Translator* self, Frame* frame, const u8* code);
   static const u8* slow(Translator* self, Frame* frame, u32 site);
   const u8* slow_way(Frame& frame, u32 site);
+  u32 polls();
   bool can_go_on(const Block& block) const;
   void count_declined(const Insn& insn);
   void refuse_target(const Insn& branch);
@@ -75,6 +76,7 @@ class Translator final : public BlockRunner {
   Ran enter(const Block& block);
 
   void write_common_code();
+  void write_retry(Emitter& code);
   void write_save(Emitter& code);
   void write_load(Emitter& code);
   void write_vectors(Emitter& code, bool save);

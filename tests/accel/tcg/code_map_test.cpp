@@ -12,7 +12,7 @@ constexpr Gpa kPage = 0x7000;
 class CodeMapTest : public testing::Test {
  protected:
   CodeMapTest() {
-    for (auto& attention : attention_) map_.join(attention, kBit);
+    for (Attention& attention : attention_) map_.join(attention, kBit);
   }
   void enter(unsigned vcpu) { map_.acknowledge(vcpu, map_.news(vcpu, true).sequence); }
   u64 mark(unsigned vcpu, u64 granules) {
@@ -21,7 +21,7 @@ class CodeMapTest : public testing::Test {
   bool wanted(unsigned vcpu) const { return attention_[vcpu] & kBit; }
 
   CodeMap map_{3};
-  std::atomic<u32> attention_[3] = {};
+  Attention attention_[3];
 };
 
 TEST_F(CodeMapTest, GranulesAreBitsOf64Bytes) {
@@ -34,7 +34,8 @@ TEST_F(CodeMapTest, GranulesAreBitsOf64Bytes) {
 TEST_F(CodeMapTest, AStoreToCodeTellsWhoHasItAndNobodyElse) {
   mark(0, 1);
   mark(1, 6);
-  attention_[0] = attention_[1] = 0;
+  attention_[0].take();
+  attention_[1].take();
   map_.written(kPage + 64, 8, 2);
   EXPECT_FALSE(wanted(0));
   EXPECT_TRUE(wanted(1));

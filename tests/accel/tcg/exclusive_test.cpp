@@ -36,7 +36,7 @@ class Runner {
   }
 
   ExclusiveGate& gate_;
-  std::atomic<u32> attention_{0};
+  Attention attention_;
   u64& unguarded_;
 };
 
@@ -54,12 +54,12 @@ TEST(ExclusiveGate, OnlyOneIsInside) {
 
 TEST(ExclusiveGate, AProcessorThatIsAloneNeedsNoGate) {
   ExclusiveGate gate;
-  std::atomic<u32> attention{0};
+  Attention attention;
   gate.join(attention, kBit);
   gate.enter();
   { const ExclusiveSection alone(gate); }
   gate.leave();
-  EXPECT_EQ(attention, 0u);
+  EXPECT_EQ(attention.load(), 0u);
 }
 
 }  // namespace

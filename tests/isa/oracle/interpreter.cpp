@@ -196,7 +196,7 @@ void Interpreter::start(const Case& test) {
   std::memcpy(cpu.gpr.data(), test.gpr.data(), sizeof test.gpr);
   cpu.gpr[tcg::kBlockRip] = test.rip;
   cpu.set_rflags(test.rflags | rflags::kIf);
-  cpu.attention = 0;
+  cpu.attention.take();
   if (test.vectors) load_image(pool_->images[test.image]);
 }
 

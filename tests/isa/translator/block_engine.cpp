@@ -70,6 +70,7 @@ tcg::BlockRunner::Ran BlockEngine::run_block() {
 bool BlockEngine::run(const Program& program, bool cold, BlockOutcome& outcome) {
   constexpr unsigned kMostBlocks = 50'000;
   if (cold) cpu().tlb.flush_all();
+  cpu().attention.count(cold);
   start(program.start);
   device_.begin();
   cpu().rip = program.start.rip;

@@ -1,5 +1,8 @@
 // Where translated code goes on: targets that are no addresses, code that is somewhere else by now,
 // code that was forgotten.
+#include <chrono>
+#include <thread>
+
 #include "tests/accel/tcg/translator/translated_modes.h"
 
 namespace kite {
@@ -225,24 +228,58 @@ TEST_F(TranslatedProgram, ThatFitsIntoTheCodeCacheIsTranslatedOnce) {
   EXPECT_LT(translated(), kBlocks + kFew);
 }
 
-TEST_F(TranslatedBranches, EveryLoopEndsAtTheDeadline) {
-  put64(kStack, kCode);
-  put64(kStack - 8, kCode);
-  gpr(kRax) = kCode;
-  const std::initializer_list<Bytes> loops = {
+class TranslatedLoops : public TranslatedBranches {
+ protected:
+  TranslatedLoops() {
+    put64(kStack, kCode);
+    put64(kStack - 8, kCode);
+    gpr(kRax) = kCode;
+  }
+  void start(const Bytes& loop) {
+    space_.write(kCode, loop);
+    EXPECT_TRUE(vcpu_->set_state(state_));
+  }
+  void expect_end(Nanos deadline, Exit::Kind kind) {
+    auto exit = vcpu_->run(deadline);
+    ASSERT_TRUE(exit);
+    EXPECT_EQ(exit->kind, kind);
+  }
+
+  static inline const std::initializer_list<Bytes> kLoops = {
       {0xeb, 0xfe},              // jmp $
       {0xff, 0xe0},              // jmp rax
       {0x85, 0xe4, 0x75, 0xfc},  // test esp, esp; jnz $ - 2
       {0xff, 0xd0},              // call rax
       {0x50, 0xc3},              // push rax; ret
   };
-  for (const Bytes& loop : loops) {
-    space_.write(kCode, loop);
-    ASSERT_TRUE(vcpu_->set_state(state_));
-    auto exit = vcpu_->run(0);
-    ASSERT_TRUE(exit);
-    EXPECT_EQ(exit->kind, Exit::Kind::kDeadline);
+};
+
+TEST_F(TranslatedLoops, EndAtTheDeadline) {
+  for (const Bytes& loop : kLoops) {
+    start(loop);
+    expect_end(0, Exit::Kind::kDeadline);
   }
+}
+
+TEST_F(TranslatedLoops, EndAtAKickWithoutADeadline) {
+  for (const Bytes& loop : kLoops) {
+    start(loop);
+    std::thread kicker([this] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      vcpu_->kick();
+    });
+    expect_end(kNever, Exit::Kind::kKicked);
+    kicker.join();
+  }
+}
+
+TEST_F(TranslatedLoops, GoOnWhileAnNmiWaitsForTheEndOfAnother) {
+  state_.pending.nmi = state_.pending.nmi_blocked = true;
+  gpr(kRcx) = 10'000;
+  // call $ + 7; loop $ - 5; hlt; ret
+  const X86State after = run({0xe8, 0x03, 0, 0, 0, 0xe2, 0xf9, kHlt, 0xc3});
+  EXPECT_EQ(after.gpr[kRcx], 0u);
+  EXPECT_TRUE(after.pending.nmi);
 }
 
 }  // namespace

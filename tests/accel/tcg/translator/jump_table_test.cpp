@@ -10,7 +10,7 @@ constexpr u8 kCode[2] = {};
 
 // What translated code finds.
 const u8* found(JumpTable& table, u64 linear, u64 context) {
-  const JumpTable::Entry& entry = table.entries()[linear & 0xffff];
+  const JumpTable::Entry& entry = table.entries()[(linear + context) & 0xffff];
   return linear + context + entry.tag == 0 ? entry.code : nullptr;
 }
 
@@ -27,8 +27,29 @@ TEST(JumpTable, KnowsTheAddressOfAnEntry) {
   JumpTable table;
   const u64 context = table.context(1, 2);
   table.add(kLinear, context, kCode);
-  const JumpTable::Entry& entry = table.entries()[kLinear & 0xffff];
+  const JumpTable::Entry& entry = table.entries()[(kLinear + context) & 0xffff];
   EXPECT_EQ(entry.linear(context), kLinear);
+}
+
+// Translated code jumps to what it finds, and looks with 0 for the context at any time.
+TEST(JumpTable, AnEmptyEntryMatchesNothing) {
+  JumpTable table;
+  const auto expect_empty = [&] {
+    for (u64 index = 0; index < 65536; ++index) {
+      const u64 matched = 0 - table.entries()[index].tag;
+      ASSERT_NE(matched % 65536, index);
+    }
+  };
+  expect_empty();
+  const u64 context = table.context(1, 2);
+  EXPECT_NE(context, 0u);
+  table.add(0 - context, context, kCode);
+  EXPECT_EQ(found(table, 0 - context, context), kCode);
+  table.forget_code(0, kCode);
+  expect_empty();
+  table.add(0 - context, context, kCode);
+  table.clear();
+  expect_empty();
 }
 
 TEST(JumpTable, AddressSpacesAndModesAreContextsOfTheirOwn) {
