@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstddef>
 
+#include "accel/tcg/flags.h"
 #include "accel/tcg/translator/emitter.h"
 #include "accel/x86/registers.h"
 #include "accel/x86/state.h"
