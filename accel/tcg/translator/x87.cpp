@@ -76,7 +76,10 @@ void BlockWriter::x87_memory(const Insn& insn, const Recipe& recipe) {
     code_.op(false, e.opcode, static_cast<unsigned>(e.modrm_reg), place);
   }
   if (has_pointers(recipe)) {
-    code_.lea(kAddress, {place.base, Host::kRsp, 0, place.displacement});
+    // By its page's place in the host (reach_by_rip); the page's own address is the frame's.
+    const bool by_page = place.base == kScratch;
+    if (by_page) code_.mov(kAddress, KITE_FRAME(page));
+    code_.lea(kAddress, {by_page ? kAddress : place.base, Host::kRsp, 0, place.displacement});
     code_.mov(KITE_FRAME(x87_operand), kAddress);
     code_.mov32(KITE_FRAME(x87_operand_segment), segment_of(insn));
   }

@@ -58,6 +58,29 @@ TEST_F(TranslatedX87, AnOperandsPointerHasItsSegment) {
   EXPECT_EQ(after.fpu.fds, 0x2b);
 }
 
+// It shares a check with the access ahead of it, so it is reached by its page's place in the host.
+TEST_F(TranslatedX87, AnOperandThatRipAddressesIsKnownByItsLinearAddress) {
+  put64(kData + 8, kOne);
+  Bytes code = {0x8b, 0x05};  // mov eax, [kData]
+  const auto put = [&](u64 linear) {
+    const auto disp = static_cast<u32>(linear - (kCode + code.size() + 4));
+    for (unsigned shift = 0; shift < 32; shift += 8) code.push_back(static_cast<u8>(disp >> shift));
+  };
+  put(kData);
+  code.insert(code.end(), {0xdd, 0x05});  // fld qword [kData + 8]
+  put(kData + 8);
+  const X86State after = run(code);
+  EXPECT_EQ(significand(after, 0), u64{1} << 63);
+  EXPECT_EQ(after.fpu.fip, kCode + 6);
+  EXPECT_EQ(after.fpu.fdp, kData + 8);
+  // Of FS, besides, it is not.
+  state_.segments[kFs].base = 0x1000;
+  put64(kData + 0x1000, kOne);
+  const auto disp = static_cast<u32>(kData - (kCode + 7));
+  const auto byte = [&](unsigned n) { return static_cast<u8>(disp >> 8 * n); };
+  EXPECT_EQ(run({0x64, 0xdd, 0x05, byte(0), byte(1), byte(2), byte(3)}).fpu.fdp, kData);
+}
+
 TEST_F(TranslatedX87, PointersAreNotThoseOfControlInstructionsNorOfMmx) {
   const X86State after = run({0xd9, 0xe8, 0xd9, 0x3b, 0x9b,    // fld1; fnstcw [rbx]; wait
                               0x0f, 0x6e, 0x0b, 0xdd, 0x3b});  // movd mm1, [rbx]; fnstsw [rbx]
