@@ -150,7 +150,8 @@ const u8* Translator::slow_way(Frame& frame, u32 number) {
     const bool renewed = !site.shares || renew_shared(frame, number);
     if (!renewed && !alone_)  // who runs the block alone wants all of it
       flow = cpu_.leave(*insn);
-    else if (renewed && (!site.x87 || x87_to_host(cpu_.fpu, frame)))
+    else if (renewed && site.kind != Site::Kind::kX87 &&
+             (!site.x87 || x87_to_host(cpu_.fpu, frame)))
       return memory_.executable() + site.resume;
   }
   while (flow == Flow::kNext) {

@@ -15,6 +15,27 @@ class Translated32 : public TranslatedModes {
   }
 };
 
+// An exception was not masked, so the handler executes it; behind it there is none.
+TEST_F(Translated32, AFldcwThatMasksAllReadsItsDeviceOnce) {
+  class Words final : public IoHandler {
+   public:
+    u64 read(u64, unsigned) override { return ++reads, 0x37f; }
+    void write(u64, u64, unsigned) override {}
+    int reads = 0;
+  } device;
+  constexpr Gpa kDevice = 0xd0000000;
+  {
+    AddressSpace::Edit edit(space_);
+    edit.map(
+        {.start = kDevice, .size = kPageSize, .region = Region::mmio("words", kPageSize, device)});
+  }
+  state_.fpu.fcw = 0x37b;
+  gpr(kRbx) = kDevice;
+  const X86State after = run({0xd9, 0x2b, 0xd9, 0xe8});  // fldcw [ebx]; fld1
+  EXPECT_EQ(after.fpu.fcw, 0x37f);
+  EXPECT_EQ(device.reads, 1);
+}
+
 TEST_F(Translated32, VexWDoesNotWidenGeneralRegisters) {
   gpr(kRdx) = 0x80000001;
   gpr(kRcx) = 4;
