@@ -194,6 +194,7 @@ class BlockWriter {
   void linkable(u32 site);
   void unlinked_here(u32 site);
   void exit_to(i32 target, const Insn& insn);
+  void count_behind(u8* poll, const u8* again);
   void way_back(u32 site);
   void jump_if_guarded(i32 target, u32 site);
   void exit_by_table(i32 target, u32 site);

@@ -63,6 +63,15 @@ void BlockWriter::exit_to(i32 target, const Insn& insn) {
   }
 }
 
+// Where a poll that finds 0 goes: counts, and back to `again` until it is time to look around.
+void BlockWriter::count_behind(u8* poll, const u8* again) {
+  Emitter::bind8(poll, code_.at());
+  count_down(code_, KITE_FRAME(polls));
+  u8* const ends = code_.jrcxz();
+  code_.jmp(again);
+  Emitter::bind8(ends, code_.at());
+}
+
 // Into unlinked_here() when it is time to look around.
 void BlockWriter::way_back(u32 site) {
   load_calm();
@@ -70,11 +79,7 @@ void BlockWriter::way_back(u32 site) {
   u8* const jump = code_.at();
   code_.byte(Emitter::kJmp);
   linkable(site);
-  Emitter::bind8(counts, code_.at());
-  count_down(code_, KITE_FRAME(polls));
-  u8* const ends = code_.jrcxz();
-  code_.jmp(jump);
-  Emitter::bind8(ends, code_.at());
+  count_behind(counts, jump);
 }
 
 // Goes on at a block on another page if this page's linear address and the context are those with
@@ -107,11 +112,7 @@ void BlockWriter::jump_if_guarded(i32 target, u32 site) {
   if (code_.at() - behind_guard != kGuardToJump) __builtin_trap();
   linkable(site);
   if (polls) {
-    Emitter::bind8(counts, code_.at());
-    count_down(code_, KITE_FRAME(polls));
-    u8* const ends = code_.jrcxz();
-    code_.jmp(again);
-    Emitter::bind8(ends, code_.at());
+    count_behind(counts, again);
     way_out(site);
   }
   Emitter::bind8(closed, code_.at());

@@ -95,13 +95,14 @@ void note_memory(Recipe& recipe, const Row& row) {
   const auto found = std::ranges::find_if(operands(row), may_be_memory);
   if (found == operands(row).end()) return;
   const std::string_view name = found->name;
-  const bool is_8_bytes = std::string_view(row.name) == "cmpxchg8b";
   recipe.by_vex = found->bytes == 0 && found->vector;
   recipe.memory_bytes = memory_bytes(*found);
   recipe.writes_memory = writes(*found);
-  recipe.is_aligned = name == "Wax" || name == "Max" ||
-                      (!row.is_avx && (name == "Wdq" || (name == "Mdq" && !is_8_bytes)));
-  if (is_pair(row)) recipe.memory_bytes = {8, 8, 8, 16};
+  recipe.is_aligned =
+      name == "Wax" || name == "Max" || (!row.is_avx && (name == "Wdq" || name == "Mdq"));
+  if (!is_pair(row)) return;
+  recipe.memory_bytes = {8, 8, 8, 16};
+  recipe.is_aligned = std::string_view(row.name) == "cmpxchg16b";
 }
 
 u16 fixed_written(const Row& row) {

@@ -9,6 +9,17 @@ namespace {
 class TranslatedMemory : public TranslatedModes {
  protected:
   TranslatedMemory() { enter_long_mode(); }
+
+  // Five rounds of `ahead` and of an ADD to EAX, whose immediate each round makes one more.
+  u64 sum_of_rounds(Bytes ahead) {
+    const auto back = static_cast<u8>(-14 - static_cast<int>(ahead.size()));
+    ahead.insert(ahead.end(), {0x83, 0xc0, 0x01,                          // add eax, 1
+                               0x80, 0x05, 0xf8, 0xff, 0xff, 0xff, 0x01,  // add byte [rip - 8], 1
+                               0xff, 0xc9,                                // dec ecx
+                               0x75, back});                              // jnz to the beginning
+    gpr(kRcx) = 5;
+    return run(ahead).gpr[kRax];
+  }
 };
 
 TEST_F(TranslatedMemory, AStoreIntoItsOwnBlockIsSeenByTheNextInstruction) {
@@ -19,33 +30,17 @@ TEST_F(TranslatedMemory, AStoreIntoItsOwnBlockIsSeenByTheNextInstruction) {
 
 // The block has run often, and its page's store permission has been asked for before.
 TEST_F(TranslatedMemory, ALoopThatRewritesItselfRunsWhatItWrote) {
-  gpr(kRcx) = 5;
-  const X86State after = run({0x83, 0xc0, 0x01,                          // add eax, 1
-                              0x80, 0x05, 0xf8, 0xff, 0xff, 0xff, 0x01,  // add byte [rip - 8], 1
-                              0xff, 0xc9,                                // dec ecx
-                              0x75, 0xf2});                              // jnz -14
-  EXPECT_EQ(after.gpr[kRax], 1u + 2 + 3 + 4 + 5);
+  EXPECT_EQ(sum_of_rounds({}), 1u + 2 + 3 + 4 + 5);
 }
 
 // As above, but another block jumps to the one that changes, and was linked to it.
 TEST_F(TranslatedMemory, AJumpGoesToWhatItsTargetHasBecome) {
-  gpr(kRcx) = 5;
-  const X86State after = run({0xeb, 0x00,                                // jmp $ + 2
-                              0x83, 0xc0, 0x01,                          // add eax, 1
-                              0x80, 0x05, 0xf8, 0xff, 0xff, 0xff, 0x01,  // add byte [rip - 8], 1
-                              0xff, 0xc9,                                // dec ecx
-                              0x75, 0xf0});                              // jnz -16
-  EXPECT_EQ(after.gpr[kRax], 1u + 2 + 3 + 4 + 5);
+  EXPECT_EQ(sum_of_rounds({0xeb, 0x00}), 1u + 2 + 3 + 4 + 5);  // jmp $ + 2
 }
 
 TEST_F(TranslatedMemory, ABranchGoesToWhatItsTargetHasBecomeTakenOrNot) {
-  gpr(kRcx) = 5;
-  const X86State after = run({0xf6, 0xc1, 0x01, 0x75, 0x00,              // test cl, 1; jnz $ + 2
-                              0x83, 0xc0, 0x01,                          // add eax, 1
-                              0x80, 0x05, 0xf8, 0xff, 0xff, 0xff, 0x01,  // add byte [rip - 8], 1
-                              0xff, 0xc9,                                // dec ecx
-                              0x75, 0xed});                              // jnz -19
-  EXPECT_EQ(after.gpr[kRax], 1u + 2 + 3 + 4 + 5);
+  EXPECT_EQ(sum_of_rounds({0xf6, 0xc1, 0x01, 0x75, 0x00}),  // test cl, 1; jnz $ + 2
+            1u + 2 + 3 + 4 + 5);
 }
 
 TEST_F(TranslatedMemory, AnotherProcessorsStoreReachesALoopThatRuns) {
