@@ -168,7 +168,8 @@ void Draft::control_bits() {
   for (unsigned i = 0; i < 32; ++i)
     if ((may & model.cr4_bits() & bit(i)) && random.one_in(4)) s.cr4 ^= bit(i);
   if (random.one_in(4)) s.efer ^= efer::kSce;
-  if (random.one_in(2)) s.fpu.xcr0 = 3;
+  constexpr u64 kVectors = xcr0::kX87 | xcr0::kSse;
+  if (random.one_in(2) && (model.xcr0_bits() & kVectors) == kVectors) s.fpu.xcr0 = kVectors;
 }
 
 void Draft::msrs() {

@@ -1,6 +1,7 @@
 #include "tests/isa/ring0/interpreter.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "accel/tcg/tcg.h"
 #include "memory/backend.h"
@@ -18,7 +19,8 @@ void InterpreterRunner::run(const Case& test, Outcome& outcome) {
   constexpr Nanos kPatience = 20'000;  // looks at the clock, each after a thousand blocks
   std::copy(test.ram.begin(), test.ram.end(), ram_.data());
   interrupts_.set_cr8(0);
-  (void)vcpu_->set_state(test.state);  // also forgets all code and translations of before
+  const Result<> set = vcpu_->set_state(test.state);  // also forgets all code of before
+  if (!set) throw std::invalid_argument(test.name + ": " + set.error().message);
   const auto exit = vcpu_->run(clock_.now() + kPatience);
   outcome.end = !exit                                 ? End::kUnjudged
                 : exit->kind == Exit::Kind::kHalted   ? End::kHalted
