@@ -79,7 +79,8 @@ class Translator final : public BlockRunner {
   void write_retry(Emitter& code);
   void write_save(Emitter& code);
   void write_load(Emitter& code);
-  void write_vectors(Emitter& code, bool save);
+  void write_save_vectors(Emitter& code);
+  void write_load_vectors(Emitter& code);
 
   const u8* executable(const u8* writable) const {
     return memory_.executable() + (writable - memory_.writable());

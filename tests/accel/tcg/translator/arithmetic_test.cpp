@@ -65,6 +65,17 @@ TEST_F(TranslatedArithmetic, AnOperandThatIsNotAlignedIsAFault) {
   EXPECT_EQ(quad(after, 1), kCode);
 }
 
+// Upper halves come along only where one of them is not 0.
+TEST_F(TranslatedArithmetic, AnyBitOfAnUpperHalfIsKept) {
+  for (unsigned number = 0; number < 16; ++number)
+    for (unsigned byte : {16, 23, 24, 31}) {
+      state_.fpu.zmm = {};
+      state_.fpu.zmm[number][byte] = 0x80;
+      const X86State after = run({0x66, 0x0f, 0x6f, 0xc1});  // movdqa xmm0, xmm1
+      EXPECT_EQ(after.fpu.zmm, state_.fpu.zmm) << "YMM" << number << ", byte " << byte;
+    }
+}
+
 class TranslatedOldModel : public TranslatedModes {
  protected:
   TranslatedOldModel() : TranslatedModes("x86-64-v2") { enter_long_mode(); }
