@@ -42,8 +42,7 @@ void Cpu::select_tables() {
   data_table_ = alignment_checked_ ? kNothingHits.data()
                                    : tlb.current().data[static_cast<unsigned>(privilege_)].data();
   const FastTables* fast = alignment_checked_ ? nullptr : tlb.current().fast.get();
-  fast_reads = fast ? fast->reads(static_cast<unsigned>(privilege_)) : fast_nothing;
-  fast_writes = fast ? fast->writes(static_cast<unsigned>(privilege_)) : fast_nothing;
+  fast_tables = fast ? &fast->bases() : &fast_nothing;
 }
 
 void Cpu::set_cpl(u8 value) {

@@ -333,11 +333,10 @@ struct Cpu {
   bool translate(u64 linear, Access access, Privilege privilege, Translation& result,
                  bool stack = false);
   Privilege data_privilege() const { return privilege_; }
-  // The running address space's and privilege's tables for translated code: where it may load from
-  // and store to without asking. `fast_nothing`, in which nothing is, where it must always ask.
-  u8* fast_reads = nullptr;
-  u8* fast_writes = nullptr;
-  u8* fast_nothing = nullptr;
+  // The running address space's tables for translated code: where it may load from and store to
+  // without asking. `fast_nothing`, in which nothing is, where it must always ask.
+  const FastBases* fast_tables = &fast_nothing;
+  FastBases fast_nothing;
   // May translated code reach this host page, which is guest memory, without asking?
   bool may_be_fast(const u8* host) const {
     return tlb.fast() && (*tlb.fast() == TableKind::kHashed || processors.flat.contains(host));

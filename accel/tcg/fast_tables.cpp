@@ -11,9 +11,12 @@ Result<FastTable> FastTable::create(TableKind kind) {
 
 Result<FastTables> FastTables::create(TableKind kind) {
   FastTables made;
-  for (Pair& pair : made.tables_) {
+  for (unsigned privilege = 0; privilege < kPrivileges; ++privilege) {
+    Pair& pair = made.tables_[privilege];
     pair.read = KITE_TRY(FastTable::create(kind));
     pair.write = KITE_TRY(FastTable::create(kind));
+    made.bases_.reads[privilege] = pair.read.base();
+    made.bases_.writes[privilege] = pair.write.base();
   }
   return made;
 }

@@ -42,17 +42,21 @@ class FastTable {
   std::variant<FlatTable, HashedTable> table_;
 };
 
+// For translated code's table register, by Privilege.
+struct FastBases {
+  static constexpr unsigned kPrivileges = 3;
+  std::array<u8*, kPrivileges> reads = {}, writes = {};
+};
+
 class FastTables {
  public:
-  static constexpr unsigned kPrivileges = 3;
+  static constexpr unsigned kPrivileges = FastBases::kPrivileges;
 
   static Result<FastTables> create(TableKind kind);
   // Has the host address space for the flat tables of so many address spaces of so many processors?
   static bool flat_ones_fit(unsigned address_spaces, unsigned processors);
 
-  // For translated code's table register.
-  u8* reads(unsigned privilege) const { return tables_[privilege].read.base(); }
-  u8* writes(unsigned privilege) const { return tables_[privilege].write.base(); }
+  const FastBases& bases() const { return bases_; }
 
   // `tag` is TlbEntry::page: physical address, global, protection key.
   void fill(unsigned privilege, u64 linear, u64 tag, u64 addend, bool read, bool write);
@@ -93,6 +97,7 @@ class FastTables {
   static constexpr std::size_t kMost = 1 << 16;  // of noted pages; then all are forgotten
 
   std::array<Pair, kPrivileges> tables_;
+  FastBases bases_;
   std::vector<Filled> filled_, writable_;
 };
 

@@ -86,6 +86,13 @@ bool BlockWriter::treated(const Insn& insn, const Recipe& recipe) {
       return push_flags(insn);
     case Treatment::kClearInterrupts:
       return clear_interrupts();
+    case Treatment::kSetInterrupts:
+      return set_interrupts(insn);
+    case Treatment::kAllowAccess:
+    case Treatment::kForbidAccess:
+      return access_user(recipe.treatment == Treatment::kAllowAccess);
+    case Treatment::kSwapGs:
+      return swap_gs();
     case Treatment::kJump:
       return jump(insn);
     case Treatment::kBranch:

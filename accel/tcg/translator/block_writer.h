@@ -176,9 +176,13 @@ class BlockWriter {
   bool pop(const Insn& insn);
   bool leave(const Insn& insn);
 
-  // system_flags.cpp
+  // system.cpp
   bool push_flags(const Insn& insn);
+  void write_system_flag(u64 flag, bool value);
   bool clear_interrupts();
+  bool set_interrupts(const Insn& insn);
+  bool access_user(bool allow);
+  bool swap_gs();
 
   // branches.cpp
   bool jump(const Insn& insn);

@@ -89,7 +89,8 @@ void Translator::write_save_vectors(Emitter& code) {
 }
 
 // Intel's processors take a hundred nanoseconds from an SSE instruction to one of AVX and back once
-// an upper half was written, even with zeroes: it is to be in use only where it is the guest's doing.
+// an upper half was written, even with zeroes: it is to be in use only where it is the guest's
+// doing.
 void Translator::write_load_vectors(Emitter& code) {
   const u8* const load_all = code.at();
   for (unsigned n = 0; n < 16; ++n) vector_op(code, kLoad, n, vector_place(n), true);

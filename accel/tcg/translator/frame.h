@@ -14,6 +14,7 @@
 
 namespace kite::tcg {
 
+struct FastBases;
 class Translator;
 
 // The host's registers in translated code. RCX belongs to the checks, because JRCXZ is the one
@@ -66,8 +67,10 @@ struct Frame {
   u32 x87_operand_segment = kNoOperand;
   u64 x87_operand = 0;
   u64 x87_instruction = kNothingNoted;
-  u64 system_flags = 0;  // Cpu::system_flags, and that with IF clear
-  u64 without_interrupts = 0;
+  u64 kernel_gs_base = 0;
+  u64 system_flags = 0;                                // Cpu::system_flags
+  u32 no_interrupt_waits = 0;                          // for IF to be set
+  const FastBases* tables = nullptr;                   // Cpu::fast_tables
   u64 arithmetic_flags = kArithmeticFlags;             // what PUSHF takes of the host's RFLAGS, …
   u64 pushed_flags = ~u64{rflags::kVm | rflags::kRf};  // … and of system_flags
   std::array<u8, 112> x87_image;                       // x87_image.h

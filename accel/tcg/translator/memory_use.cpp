@@ -57,6 +57,7 @@ void note_registers(MemoryUse& use, const Insn& insn, const Recipe& recipe, bool
   switch (recipe.treatment) {
     case Treatment::kNothing:
     case Treatment::kClearInterrupts:
+    case Treatment::kSwapGs:  // what FS and GS address shares nothing
       use.written = 0;
       break;
     case Treatment::kNative:

@@ -26,15 +26,27 @@ u32 unpacked(u16 ax) {
 }  // namespace
 
 void Translator::fill_frame(Frame& frame) {
-  frame.read_table = cpu_.fast_reads;
-  frame.write_table = cpu_.fast_writes;
+  const auto privilege = static_cast<unsigned>(cpu_.data_privilege());
+  frame.tables = cpu_.fast_tables;
+  frame.read_table = cpu_.fast_tables->reads[privilege];
+  frame.write_table = cpu_.fast_tables->writes[privilege];
   frame.fs_base = cpu_.segment_base[kFs];
   frame.gs_base = cpu_.segment_base[kGs];
+  frame.kernel_gs_base = cpu_.msr.kernel_gs_base;
   for (unsigned i = 0; i < frame.spilled.size(); ++i)
     frame.spilled[i] = cpu_.gpr[kSpilledGuests[i]];
   frame.flags = packed(cpu_.flags.get());
   frame.system_flags = cpu_.system_flags;
-  frame.without_interrupts = cpu_.system_flags & ~u64{rflags::kIf};
+  frame.no_interrupt_waits = !cpu_.interrupt_waiting;
+}
+
+// What STI, STAC, CLAC and SWAPGS have changed of the Cpu.
+void Translator::take_system_state(const Frame& frame) {
+  const u64 changed = std::exchange(cpu_.system_flags, frame.system_flags) ^ frame.system_flags;
+  if (changed & rflags::kAc) cpu_.select_tables();
+  if (frame.kernel_gs_base == cpu_.msr.kernel_gs_base) return;
+  cpu_.msr.kernel_gs_base = frame.kernel_gs_base;
+  cpu_.segments[kGs].base = cpu_.segment_base[kGs] = frame.gs_base;
 }
 
 // Of those that find 0, before the last one leaves. Where nobody counts, they find it because
@@ -121,7 +133,7 @@ const u8* Translator::slow_way(Frame& frame, u32 number) {
   for (unsigned i = 0; i < frame.spilled.size(); ++i)
     cpu_.gpr[kSpilledGuests[i]] = frame.spilled[i];
   cpu_.flags.set(unpacked(frame.flags));
-  cpu_.system_flags = frame.system_flags;
+  take_system_state(frame);
   if (number == 0) return stop(frame), nullptr;
   const Site site = sites_[number];
   const Block& block = *site.block;
@@ -132,6 +144,7 @@ const u8* Translator::slow_way(Frame& frame, u32 number) {
     cpu_.rip = frame.page + static_cast<u64>(i64{site.target});
     if (!cpu_.code64()) cpu_.rip &= 0xffffffff;
     exit_ = look_around ? 0 : number;
+    if (treatments_.of(*insn) == Treatment::kSetInterrupts) cpu_.shadow_interrupts();
     ran_ = {insn, Flow::kLeave, look_around};
     const i32 next = static_cast<i32>(block.gpa % kPageSize) + insn->next_offset;
     if (cpu_.code64() && !cpu_.canonical(cpu_.rip) && site.target != next) refuse_target(*insn);

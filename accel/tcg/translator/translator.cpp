@@ -33,7 +33,8 @@ Result<std::unique_ptr<Translator>> Translator::create(Cpu& cpu, CodeMemory memo
   FastTable nothing = KITE_TRY(FastTable::create(tables));
   auto made = std::unique_ptr<Translator>(new Translator(cpu, std::move(memory), tables));
   made->nothing_ = std::move(nothing);
-  cpu.fast_nothing = made->nothing_.base();
+  cpu.fast_nothing.reads.fill(made->nothing_.base());
+  cpu.fast_nothing.writes.fill(made->nothing_.base());
   cpu.tlb.make_fast(tables);
   if (!cpu.tlb.current().fast)
     return fail(ErrorKind::kUnavailable, "the host gives no address space for its tables");

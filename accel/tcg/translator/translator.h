@@ -59,6 +59,7 @@ class Translator final : public BlockRunner {
   void unlink(const Site& site);
   void set_jump(const Site& site, const u8* target);
   void fill_frame(Frame& frame);
+  void take_system_state(const Frame& frame);
   bool renew_shared(Frame& frame, u32 number);
   void share_less(Block& block);
   void undo(Block& block);

@@ -106,6 +106,16 @@ Treatment special(const Row& row) {
   return Treatment::kInterpret;
 }
 
+// What Linux enters and leaves its system calls with.
+Treatment of_system(std::string_view name) {
+  if (name == "cli") return Treatment::kClearInterrupts;
+  if (name == "sti") return Treatment::kSetInterrupts;
+  if (name == "stac") return Treatment::kAllowAccess;
+  if (name == "clac") return Treatment::kForbidAccess;
+  if (name == "swapgs") return Treatment::kSwapGs;
+  return Treatment::kInterpret;
+}
+
 // INC and DEC r of 32-bit code are written in their longer form.
 bool is_short_increment(const Row& row) {
   return row.attributes.has(not64) && is_one_of(row.name, {"inc", "dec"});
@@ -114,7 +124,7 @@ bool is_short_increment(const Row& row) {
 Treatment treatment_of(const Row& row, std::span<const Row> (*family)()) {
   if (is_short_increment(row)) return Treatment::kNative;
   if (is_nothing(row.name)) return Treatment::kNothing;
-  if (std::string_view(row.name) == "cli") return Treatment::kClearInterrupts;
+  if (const Treatment found = of_system(row.name); found != Treatment::kInterpret) return found;
   if (is_native_besides(row.name) && host_has_features_of(row)) return Treatment::kNative;
   if (family == branch_rows || family == stack_rows || std::string_view(row.name) == "lea")
     return special(row);

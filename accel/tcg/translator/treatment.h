@@ -17,8 +17,12 @@ enum class Treatment : u8 {
   kPush,
   kPop,
   kLeave,
-  kPushFlags,  // PUSHF and CLI at CPL 0
+  kPushFlags,  // PUSHF and those behind it at CPL 0
   kClearInterrupts,
+  kSetInterrupts,
+  kAllowAccess,  // STAC
+  kForbidAccess,
+  kSwapGs,
   kJump,          // direct: JMP rel
   kBranch,        // Jcc
   kCall,          // CALL rel

@@ -20,10 +20,11 @@ class FastTables_ : public testing::TestWithParam<TableKind> {
     tables_ = std::move(*made);
   }
   u64 read(u64 linear, unsigned size = 1, unsigned privilege = 0) const {
-    return FastTable::look_up(GetParam(), tables_.reads(privilege), linear, linear + size - 1);
+    return FastTable::look_up(GetParam(), tables_.bases().reads[privilege], linear,
+                              linear + size - 1);
   }
   u64 write(u64 linear, unsigned size = 1) const {
-    return FastTable::look_up(GetParam(), tables_.writes(0), linear, linear + size - 1);
+    return FastTable::look_up(GetParam(), tables_.bases().writes[0], linear, linear + size - 1);
   }
   FastTables tables_;
 };
@@ -192,7 +193,8 @@ TEST_P(FastTables_, HaveWhatTheTlbHasAlsoWhenTheyAreFull) {
   for (const TlbEntry& entry : slot.data[0]) {
     if (entry.read == TlbEntry::kNoPage) continue;
     ++known;
-    EXPECT_EQ(FastTable::look_up(GetParam(), slot.fast->reads(0), entry.read, entry.read), kAddend);
+    EXPECT_EQ(FastTable::look_up(GetParam(), slot.fast->bases().reads[0], entry.read, entry.read),
+              kAddend);
   }
   EXPECT_EQ(known, kMany % (1 << 16));
 }
