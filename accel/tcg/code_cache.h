@@ -37,6 +37,7 @@ struct Block {
   const u8* code = nullptr;  // translated: where it begins
   u32 incoming = 0;          // the translator's: who jumps here directly, …
   u32 way_in = 0;            // … and to where in its code memory;
+  bool asks_vectors = false;  // … where it first asks whether the vector registers are there;
   bool shares = true;        // … accesses share checks;
   u8 unshared = 0;           // … how often in a row that soon did not work,
   u32 last_unshared = 0;     // … and when that was

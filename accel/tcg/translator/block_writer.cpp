@@ -22,6 +22,8 @@ u8* BlockWriter::write(u8* island) {
   prologue();
   u8* const entry = code_.at();
   way_in_ = block_.second_page ? crossing : place();
+  if (uses_vectors_) need_vectors();
+  asks_vectors_ = place() == way_in_ + kVectorBytes;
   guest_bytes_ = block_.guest_bytes();
   for (unsigned i = 0; i < block_.count; ++i) {
     const Insn& insn = block_.insns[i];
@@ -53,8 +55,8 @@ void BlockWriter::prologue() {
 u32 BlockWriter::site(const Insn& insn, Site::Kind kind, i32 target) {
   static_assert(Block::kMaxInsns <= 64);
   const u8 ordinal = insn.ordinal & 63;
-  sites_.push_back(
-      {&block_, target, 0, 0, kind, kNothingHeld, 0, ordinal, live_count_ > 0, x87_present_});
+  sites_.push_back({&block_, target, 0, 0, kind, kNothingHeld, vectors_present_, 0, ordinal,
+                    live_count_ > 0, x87_present_});
   return static_cast<u32>(sites_.size() - 1);
 }
 

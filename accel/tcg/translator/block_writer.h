@@ -75,6 +75,9 @@ class BlockWriter {
   static constexpr std::size_t kPrologueBytes = 7 + 5;
   // Where jumps from the same page go, from the start of the code memory. After write().
   u32 way_in() const { return way_in_; }
+  // There the block asks whether the vector registers are there, which who knows it can jump over.
+  bool asks_vectors() const { return asks_vectors_; }
+  static constexpr u32 kVectorBytes = 4 + 2 + 5;
 
  private:
   void prologue();
@@ -246,6 +249,8 @@ class BlockWriter {
   std::array<u8*, 4> to_be_bound_;  // JRCXZ that wait for the next
   unsigned waiting_ = 0;            // of them
   const u8* guest_bytes_ = nullptr;
+  bool uses_vectors_ = false;
+  bool asks_vectors_ = false;
   bool vectors_present_ = false;  // for sure, here
   bool x87_present_ = false;
   bool ended_ = false;  // nothing falls through

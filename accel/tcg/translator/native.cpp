@@ -95,9 +95,8 @@ void BlockWriter::reach_memory(const Insn& insn, const Recipe& recipe, Plan& pla
   }
 }
 
+// Once, ahead of everything in a block that has any.
 void BlockWriter::need_vectors() {
-  if (vectors_present_) return;
-  held_ = kNothingHeld;
   code_.mov32(kScratch, KITE_FRAME(vectors_absent));
   u8* present = code_.jrcxz();
   code_.call(common_.load_vectors);
@@ -124,7 +123,6 @@ bool BlockWriter::native(const Insn& insn, const Recipe& recipe) {
   const GuestCode guest = take_apart(guest_bytes_, insn, recipe.encoding, code64_);
   Plan plan;
   if (!choose_registers(insn, recipe, guest, plan)) return false;
-  if (recipe.needs_vectors) need_vectors();
   if (recipe.needs_x87) need_x87(insn);
   const bool leaves = insn.is_memory || recipe.may_raise;
   const u32 here = leaves ? site(insn, Site::Kind::kInstruction) : 0;

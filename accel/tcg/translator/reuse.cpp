@@ -18,7 +18,9 @@ void BlockWriter::find_uses() {
   const u8* bytes = block_.guest_bytes();
   for (unsigned i = 0; i < block_.count; ++i) {
     const Insn& insn = block_.insns[i];
-    find_memory_use(insn, treatments_.recipe(insn), bytes, code64_, uses_[i]);
+    const Recipe& recipe = treatments_.recipe(insn);
+    find_memory_use(insn, recipe, bytes, code64_, uses_[i]);
+    uses_vectors_ |= recipe.needs_vectors && recipe.treatment == Treatment::kNative;
     bytes += insn.length;
   }
 }

@@ -22,7 +22,8 @@ struct Site {
   u32 resume;  // from the start of the code memory; if linkable, the displacement of its jump
   u32 next;    // of those that jump to the same block; 0: the last
   Kind kind;
-  u8 held;         // where it goes on, kScratch is this word of Frame::reused, or kNothingHeld
+  u8 held : 4;       // where it goes on, kScratch is this word of Frame::reused, or kNothingHeld
+  bool vectors : 1;  // of an exit: the guest's vector registers are in the host's for sure
   u8 unlinked;     // if linkable: from behind the jump to where it goes while it is not, or kWayOut
   u8 ordinal : 6;  // of the instruction
   bool shares : 1;  // inside a SharedCheck, perhaps
@@ -39,7 +40,7 @@ constexpr bool is_inside_page(i32 target) {
   return target >= 0 && target < static_cast<i32>(kPageSize);
 }
 
-inline constexpr u8 kNothingHeld = 0xff;
+inline constexpr u8 kNothingHeld = 15;
 // Of a jump behind a guard: from behind the guard's value to its displacement; and a value that is
 // never good, since pages and contexts are multiples of a page.
 inline constexpr u32 kGuardToJump = 21;

@@ -85,6 +85,7 @@ bool Translator::translate(Block& block) {
   block.code = executable(writer.write(island_));
   island_ = writer.island();
   block.way_in = writer.way_in();
+  block.asks_vectors = writer.asks_vectors();
   const std::size_t before = used_;
   used_ = static_cast<std::size_t>(code.at() - memory_.writable());
   if (timed) figures_.time += kBlocksPerTiming * (cpu_.clock.now() - start);
@@ -168,6 +169,12 @@ void Translator::find_context() {
   cpu_.attention.set_calm(context_);
 }
 
+// Where the jump of `site` goes in `target`.
+const u8* Translator::way_in(const Site& site, const Block& target) const {
+  const bool skips = site.vectors && target.asks_vectors;
+  return memory_.executable() + target.way_in + (skips ? BlockWriter::kVectorBytes : 0);
+}
+
 // The last run ended for want of a successor, and `target` is the block that was found.
 void Translator::link(Block& target) {
   Site& site = sites_[exit_];
@@ -177,7 +184,7 @@ void Translator::link(Block& target) {
   if (!is_inside_page(site.target)) return link_guarded(number, target);
   if (align_down(source.gpa, kPageSize) + static_cast<u64>(site.target) != target.gpa) return;
   if (site.is_way_out()) memory_.writable()[site.resume - 1] = Emitter::kJmp;
-  set_jump(site, memory_.executable() + target.way_in);
+  set_jump(site, way_in(site, target));
   site.next = std::exchange(target.incoming, number);
 }
 
@@ -188,7 +195,7 @@ void Translator::link_guarded(u32 number, Block& target) {
   const u64 page =
       (cpu_.rip - static_cast<u64>(i64{site.target})) & (cpu_.code64() ? ~0ull : 0xffffffff);
   if (page % kPageSize || target.second_page || !cpu_.code->may_cache(cpu_.rip)) return;
-  const u8* const code = memory_.executable() + target.way_in;
+  const u8* const code = way_in(site, target);
   if (guard(site) == kClosedGuard) {
     set_jump(site, code);
     site.next = std::exchange(target.incoming, number);

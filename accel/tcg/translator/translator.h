@@ -53,6 +53,7 @@ class Translator final : public BlockRunner {
   void add_jump(const Block& block);
   void link(Block& target);
   void link_guarded(u32 number, Block& target);
+  const u8* way_in(const Site& site, const Block& target) const;
   u64 guard(const Site& site) const;
   void set_guard(const Site& site, u64 value);
   const u8* jump(const Site& site) const;
