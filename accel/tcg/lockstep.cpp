@@ -17,6 +17,8 @@ constexpr u64 kForgetEvery = 1 << 20;  // blocks
 
 bool only_once(const Row& row, bool is_branch) {
   const Attributes a = row.attributes;
+  for (std::string_view as_often_as_wanted : {"swapgs", "sti"})
+    if (row.name == as_often_as_wanted) return false;
   if (a.has(cpl0) || (a.has(ends_block) && !is_branch)) return true;
   constexpr std::string_view kNames[] = {"in",     "insb",    "ins",    "outsb", "outs",
                                          "rdtsc",  "rdtscp",  "rdrand", "rdpmc", "rdseed",
@@ -133,8 +135,9 @@ bool Lockstep::same_registers(u32 undefined_flags) const {
   const u32 flags = (after_.flags.get() ^ cpu_.flags.get()) & ~undefined_flags;
   return std::equal(cpu_.gpr.begin(), cpu_.gpr.begin() + 16, after_.gpr.begin()) && flags == 0 &&
          ((after_.system_flags ^ cpu_.system_flags) & ~rflags::kRf) == 0 &&
-         after_.cr2 == cpu_.cr2 && after_.segment_base == cpu_.segment_base &&
-         after_.segments == cpu_.segments && (!with_fpu_ || after_.fpu == cpu_.fpu);
+         after_.cr2 == cpu_.cr2 && after_.kernel_gs_base == cpu_.msr.kernel_gs_base &&
+         after_.segment_base == cpu_.segment_base && after_.segments == cpu_.segments &&
+         (!with_fpu_ || after_.fpu == cpu_.fpu);
 }
 
 bool Lockstep::same(const Block& block, const Ran& first, const Ran& second) {

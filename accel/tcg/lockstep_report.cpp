@@ -15,6 +15,7 @@ void LockstepRegisters::take(const Cpu& cpu, bool with_fpu) {
   rip = cpu.rip;
   cr2 = cpu.cr2;
   repeat_rip = cpu.repeat_rip;
+  kernel_gs_base = cpu.msr.kernel_gs_base;
   segments = cpu.segments;
   segment_base = cpu.segment_base;
   if (with_fpu) fpu = cpu.fpu;
@@ -30,6 +31,7 @@ void LockstepRegisters::restore(Cpu& cpu, bool with_fpu) const {
   cpu.rip = rip;
   cpu.cr2 = cr2;
   cpu.repeat_rip = repeat_rip;
+  cpu.msr.kernel_gs_base = kernel_gs_base;
   cpu.segments = segments;
   cpu.segment_base = segment_base;
   if (with_fpu) cpu.fpu = fpu;
@@ -127,6 +129,8 @@ std::string differences(const LockstepRegisters& before, const LockstepRegisters
   found.number("flags", before.flags.get(), handlers.flags.get(), translated.flags.get());
   found.number("system flags", before.system_flags, handlers.system_flags, translated.system_flags);
   found.number("cr2", before.cr2, handlers.cr2, translated.cr2);
+  found.number("kernel gs base", before.kernel_gs_base, handlers.kernel_gs_base,
+               translated.kernel_gs_base);
   for (unsigned n = 0; n < 8; ++n)
     found.number(fmt::format("segment base {}", n), before.segment_base[n],
                  handlers.segment_base[n], translated.segment_base[n]);

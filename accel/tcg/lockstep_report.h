@@ -11,7 +11,7 @@ namespace kite::tcg {
 struct LockstepRegisters {
   std::array<u64, 18> gpr;
   Flags flags;
-  u64 system_flags, rip, cr2, repeat_rip;
+  u64 system_flags, rip, cr2, repeat_rip, kernel_gs_base;
   std::array<Segment, 6> segments;
   std::array<u64, 8> segment_base;
   FpuState fpu;
