@@ -33,16 +33,16 @@ struct Block {
   u16 count = 0;      // instructions, without the terminator
   bool kept = false;  // found again; else run once and buried
   bool stale = false;
-  u8 runs = 0;               // by handlers, up to when it is translated
-  const u8* code = nullptr;  // translated: where it begins
-  u32 incoming = 0;          // the translator's: who jumps here directly, …
-  u32 way_in = 0;            // … and to where in its code memory;
+  u8 runs = 0;                // by handlers, up to when it is translated
+  const u8* code = nullptr;   // translated: where it begins
+  u32 incoming = 0;           // the translator's: who jumps here directly, …
+  u32 way_in = 0;             // … and to where in its code memory;
   bool asks_vectors = false;  // … where it first asks whether the vector registers are there;
-  bool shares = true;        // … accesses share checks;
-  u8 unshared = 0;           // … how often in a row that soon did not work,
-  u32 last_unshared = 0;     // … and when that was
-  Block* next = nullptr;     // in its hash chain
-  Insn insns[1];             // count + 1: the last is the terminator; then `bytes` guest bytes
+  bool shares = true;         // … accesses share checks;
+  u8 unshared = 0;            // … how often in a row that soon did not work,
+  u32 last_unshared = 0;      // … and when that was
+  Block* next = nullptr;      // in its hash chain
+  Insn insns[1];              // count + 1: the last is the terminator; then `bytes` guest bytes
 
   const u8* guest_bytes() const { return reinterpret_cast<const u8*>(&insns[count + 1]); }
 

@@ -23,7 +23,6 @@ u8* BlockWriter::write(u8* island) {
   u8* const entry = code_.at();
   way_in_ = block_.second_page ? crossing : place();
   if (uses_vectors_) need_vectors();
-  asks_vectors_ = place() == way_in_ + kVectorBytes;
   guest_bytes_ = block_.guest_bytes();
   for (unsigned i = 0; i < block_.count; ++i) {
     const Insn& insn = block_.insns[i];
@@ -85,16 +84,12 @@ bool BlockWriter::treated(const Insn& insn, const Recipe& recipe) {
     case Treatment::kLeave:
       return leave(insn);
     case Treatment::kPushFlags:
-      return push_flags(insn);
     case Treatment::kClearInterrupts:
-      return clear_interrupts();
     case Treatment::kSetInterrupts:
-      return set_interrupts(insn);
     case Treatment::kAllowAccess:
     case Treatment::kForbidAccess:
-      return access_user(recipe.treatment == Treatment::kAllowAccess);
     case Treatment::kSwapGs:
-      return swap_gs();
+      return block_.mode.cpl == 0 && system(insn, recipe.treatment);
     case Treatment::kJump:
       return jump(insn);
     case Treatment::kBranch:

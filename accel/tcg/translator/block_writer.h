@@ -76,7 +76,7 @@ class BlockWriter {
   // Where jumps from the same page go, from the start of the code memory. After write().
   u32 way_in() const { return way_in_; }
   // There the block asks whether the vector registers are there, which who knows it can jump over.
-  bool asks_vectors() const { return asks_vectors_; }
+  bool asks_vectors() const { return vectors_present_ && !block_.second_page; }
   static constexpr u32 kVectorBytes = 4 + 2 + 5;
 
  private:
@@ -180,12 +180,12 @@ class BlockWriter {
   bool leave(const Insn& insn);
 
   // system.cpp
+  bool system(const Insn& insn, Treatment treatment);
   bool push_flags(const Insn& insn);
   void write_system_flag(u64 flag, bool value);
-  bool clear_interrupts();
-  bool set_interrupts(const Insn& insn);
-  bool access_user(bool allow);
-  bool swap_gs();
+  void set_interrupts(const Insn& insn);
+  void access_user(bool allow);
+  void swap_gs();
 
   // branches.cpp
   bool jump(const Insn& insn);
@@ -250,7 +250,6 @@ class BlockWriter {
   unsigned waiting_ = 0;            // of them
   const u8* guest_bytes_ = nullptr;
   bool uses_vectors_ = false;
-  bool asks_vectors_ = false;
   bool vectors_present_ = false;  // for sure, here
   bool x87_present_ = false;
   bool ended_ = false;  // nothing falls through

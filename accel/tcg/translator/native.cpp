@@ -97,10 +97,12 @@ void BlockWriter::reach_memory(const Insn& insn, const Recipe& recipe, Plan& pla
 
 // Once, ahead of everything in a block that has any.
 void BlockWriter::need_vectors() {
+  const u32 at = place();
   code_.mov32(kScratch, KITE_FRAME(vectors_absent));
   u8* present = code_.jrcxz();
   code_.call(common_.load_vectors);
   Emitter::bind8(present, code_.at());
+  if (place() - at != kVectorBytes) __builtin_trap();
   vectors_present_ = true;
 }
 

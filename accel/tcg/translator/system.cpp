@@ -8,7 +8,7 @@
 namespace kite::tcg {
 
 bool BlockWriter::push_flags(const Insn& insn) {
-  if (block_.mode.cpl != 0 || !has_usual_width(insn)) return false;
+  if (!has_usual_width(insn)) return false;
   const u32 here = site(insn, Site::Kind::kInstruction);
   const i32 size = static_cast<i32>(stack_bytes());
   code_.pushf();
@@ -40,28 +40,19 @@ void BlockWriter::write_system_flag(u64 flag, bool value) {
   code_.mov(KITE_FRAME(system_flags), kValue);
 }
 
-bool BlockWriter::clear_interrupts() {
-  if (block_.mode.cpl != 0) return false;
-  write_system_flag(rflags::kIf, false);
-  return true;
-}
-
 // The last of its block, since it may have to look for interrupts (Translator::slow_way has the
 // shadow). Its handler does that where one waits for IF.
-bool BlockWriter::set_interrupts(const Insn& insn) {
-  if (block_.mode.cpl != 0) return false;
+void BlockWriter::set_interrupts(const Insn& insn) {
   const u32 here = site(insn, Site::Kind::kInstruction);
   held_ = kNothingHeld;
   code_.mov32(kScratch, KITE_FRAME(no_interrupt_waits));
   leave_without_word(here);
   write_system_flag(rflags::kIf, true);
   resume_at(here);
-  return true;
 }
 
 // AC is what the tables go by.
-bool BlockWriter::access_user(bool allow) {
-  if (block_.mode.cpl != 0) return false;
+void BlockWriter::access_user(bool allow) {
   const auto privilege =
       static_cast<unsigned>(allow ? Privilege::kSupervisorAc : Privilege::kSupervisor);
   const auto base = [privilege](std::size_t tables) {
@@ -73,16 +64,27 @@ bool BlockWriter::access_user(bool allow) {
   code_.mov(kReadTable, base(offsetof(FastBases, reads)));
   code_.mov(kScratch, base(offsetof(FastBases, writes)));
   code_.mov(KITE_FRAME(write_table), kScratch);
-  return true;
 }
 
-bool BlockWriter::swap_gs() {
-  if (block_.mode.cpl != 0) return false;
+void BlockWriter::swap_gs() {
   held_ = kNothingHeld;
   code_.mov(kScratch, KITE_FRAME(gs_base));
   code_.mov(kValue, KITE_FRAME(kernel_gs_base));
   code_.mov(KITE_FRAME(gs_base), kValue);
   code_.mov(KITE_FRAME(kernel_gs_base), kScratch);
+}
+
+// At CPL 0. False: it is left to its handler.
+bool BlockWriter::system(const Insn& insn, Treatment treatment) {
+  if (treatment == Treatment::kPushFlags) return push_flags(insn);
+  if (treatment == Treatment::kClearInterrupts)
+    write_system_flag(rflags::kIf, false);
+  else if (treatment == Treatment::kSetInterrupts)
+    set_interrupts(insn);
+  else if (treatment == Treatment::kSwapGs)
+    swap_gs();
+  else
+    access_user(treatment == Treatment::kAllowAccess);
   return true;
 }
 

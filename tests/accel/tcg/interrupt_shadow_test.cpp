@@ -33,10 +33,7 @@ class TcgInterruptShadow : public ModesTest {
   TcgInterruptShadow() {
     AddressSpace::Edit(space_).map(
         {kDevice, kPageSize, Region::mmio("raiser", kPageSize, raiser_)});
-    vcpu_.reset();
-    accelerator_.reset();
-    accelerator_ = *tcg_kind().create({space_, ports_, clock_, model_});
-    vcpu_ = *accelerator_->create_vcpu({.interrupts = &raiser_});
+    connect(raiser_);
     raiser_.vcpu = vcpu_.get();
   }
   ~TcgInterruptShadow() override { vcpu_.reset(); }

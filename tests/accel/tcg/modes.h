@@ -56,6 +56,14 @@ class ModesTest : public testing::Test {
     state_.rip = kCode;
   }
 
+  // Another processor in the place of the first, whose interrupts come from `port`.
+  void connect(InterruptPort& port) {
+    vcpu_.reset();
+    accelerator_.reset();
+    accelerator_ = *tcg_kind().create({space_, ports_, clock_, model_});
+    vcpu_ = *accelerator_->create_vcpu({.interrupts = &port});
+  }
+
   static Segment flat(u16 selector, u8 type, u8 dpl) {
     return {
         .selector = selector, .limit = 0xffffffff, .type = type, .dpl = dpl, .db = true, .g = true};

@@ -171,12 +171,7 @@ class Interrupter final : public InterruptPort {
 
 class TranslatedInterrupts : public TranslatedSystem {
  protected:
-  TranslatedInterrupts() {
-    vcpu_.reset();
-    accelerator_.reset();
-    accelerator_ = *tcg_kind().create({space_, ports_, clock_, model_});
-    vcpu_ = *accelerator_->create_vcpu({.interrupts = &interrupter_});
-  }
+  TranslatedInterrupts() { connect(interrupter_); }
   ~TranslatedInterrupts() override { vcpu_.reset(); }
   Interrupter interrupter_;
 };
