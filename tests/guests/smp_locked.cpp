@@ -6,7 +6,7 @@ using namespace guest;
 namespace {
 
 constexpr u32 kRounds = 3000;
-constexpr u32 kSlowRounds = 60;  // each stops every processor
+constexpr u32 kSlowRounds = 200;
 
 alignas(64) volatile u64 counter, xadds, bits_lost;
 alignas(64) volatile u64 pair[2];
