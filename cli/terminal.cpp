@@ -51,18 +51,24 @@ void die(int signal) {
 }
 
 // SA_NODEFER, so that raise() takes effect inside the handler. It returns once the process goes on.
+void stop(int);
+void handle_stops() {
+  handle(SIGTSTP, stop, SA_NODEFER | SA_RESTART);
+}
 void stop(int) {
   const int saved_errno = errno;
   if (is_raw) set(saved);
   handle(SIGTSTP, SIG_DFL, 0);
   ::raise(SIGTSTP);
-  handle(SIGTSTP, stop, SA_NODEFER | SA_RESTART);
+  handle_stops();
   errno = saved_errno;
 }
 
-// After `bg` the terminal is somebody else's; `fg` sends another SIGCONT.
+// After `bg` the terminal is somebody else's; `fg` sends another SIGCONT. Another thread than that
+// of stop() may be here, and ahead of it: the next SIGTSTP is to find the terminal's way back.
 void go_on(int) {
   const int saved_errno = errno;
+  handle_stops();
   if (is_raw && in_foreground()) set(raw);
   errno = saved_errno;
 }
@@ -99,7 +105,7 @@ Result<> enter_raw_mode() {
   raw = made_raw(saved);
   is_raw = true;
   std::atexit(leave_raw_mode);
-  handle(SIGTSTP, stop, SA_NODEFER | SA_RESTART);
+  handle_stops();
   handle(SIGCONT, go_on, SA_RESTART);
   set(raw);
   return {};
